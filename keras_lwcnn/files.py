@@ -12,8 +12,8 @@ from typing import Any
 def written_beside(path: str | Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, and rename it to `path` once the block succeeds.
 
-    The temporary name keeps the suffix, which `keras.Model.save` looks at. When the block raises,
-    the temporary file is removed and an older file under `path` stays as it was.
+    The temporary name ends like the final one, since Keras goes by the ending. When the block
+    raises, the temporary file is removed and an older file under `path` stays as it was.
 
     Args:
         path: the final path; its folder is made when missing.
@@ -23,7 +23,7 @@ def written_beside(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)

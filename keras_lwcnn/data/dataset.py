@@ -1,0 +1,115 @@
+"""The one form in which images reach training, calibration and evaluation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels.
+
+    Attributes:
+        images: uint8, shape (n, height, width, 3), RGB pixels in [0, 255].
+        labels: int64, shape (n,), indices into the data set's class names.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """Give the number of images."""
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Images of one source in three splits.
+
+    Attributes:
+        name: what the source was called, for rows and reports.
+        train: images that weights are fitted to.
+        val: images that choices are made on (epochs, quantization options).
+        test: images that are only ever measured on.
+        class_names: one name a class, in label order.
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the splits agree with each other and with the class names.
+
+        Raises:
+            ValueError: for fewer than two classes, an empty split, images that are not uint8 RGB
+                of one size, or labels outside the classes.
+        """
+        if len(self.class_names) < 2:
+            raise ValueError(
+                f"{self.name}: at least 2 classes are needed, found {list(self.class_names)}"
+            )
+        for split_name in SPLITS:
+            self._check_split(split_name)
+
+    def _check_split(self, split_name: str) -> None:
+        split: Split = getattr(self, split_name)
+        where = f"{self.name}, {split_name} split"
+        images, labels = split.images, split.labels
+        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise ValueError(
+                f"{where}: images have shape {images.shape} and dtype {images.dtype}; "
+                "expected (n, height, width, 3) of uint8"
+            )
+        if images.shape[1:] != self.train.images.shape[1:]:
+            raise ValueError(
+                f"{where}: images are {images.shape[1:]}, those of the train split "
+                f"{self.train.images.shape[1:]}"
+            )
+        if len(images) == 0:
+            raise ValueError(f"{where}: there are no images")
+        if labels.shape != (len(images),):
+            raise ValueError(f"{where}: {len(images)} images but labels of shape {labels.shape}")
+        if labels.min() < 0 or labels.max() >= len(self.class_names):
+            raise ValueError(
+                f"{where}: labels span {labels.min()} to {labels.max()}; "
+                f"allowed are 0 to {len(self.class_names) - 1}"
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        return self.train.images.shape[1:]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe the data set for rows and reports, without the pixels."""
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "class_names": list(self.class_names),
+            "images": {name: len(getattr(self, name)) for name in SPLITS},
+        }
+
+
+def scale_images(images: np.ndarray, input_range: tuple[float, float]) -> np.ndarray:
+    """Scale pixels from [0, 255] to the range that a model expects.
+
+    Args:
+        images: pixels in [0, 255], any shape, any dtype.
+        input_range: what 0 and 255 become, for example (-1.0, 1.0).
+
+    Returns:
+        float32 of the same shape.
+
+    Raises:
+        ValueError: when the range is empty or reversed.
+    """
+    low, high = input_range
+    if not low < high:
+        raise ValueError(f"input_range has to rise, for example (-1.0, 1.0); got {input_range}")
+    return images.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)

@@ -1,0 +1,81 @@
+"""Batches in an order that depends on the seed and the epoch alone, so that a run can resume."""
+
+import keras
+import numpy as np
+
+from keras_lwcnn.data.dataset import Split
+
+
+def labels_for_loss(split: Split, classes: int | None) -> np.ndarray:
+    """Give labels as one-hot float32 rows of length `classes`, or as indices for None."""
+    return split.labels if classes is None else np.eye(classes, dtype=np.float32)[split.labels]
+
+
+class ShuffledBatches(keras.utils.PyDataset):
+    """Whole batches of a split, shuffled anew for each epoch; the remainder waits for the next one.
+
+    Attributes:
+        epoch: the epoch whose order is given, from 0; `SeededEpochs` sets it.
+    """
+
+    def __init__(self, split: Split, batch_size: int, seed: int, classes: int | None) -> None:
+        """Keep the split.
+
+        Args:
+            split: images and labels.
+            batch_size: images a batch; at most the number of images is used.
+            seed: of the order.
+            classes: give labels as one-hot rows of this length; None gives indices.
+        """
+        super().__init__()
+        self.split = split
+        self.batch_size = min(batch_size, len(split))
+        self.seed = seed
+        self.labels = labels_for_loss(split, classes)
+        self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order is given."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._order = np.random.default_rng((self.seed, epoch)).permutation(len(self.split))
+
+    def __len__(self) -> int:
+        """Give the number of batches of an epoch."""
+        return len(self.split) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the images and labels of one batch."""
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.split.images[chosen], self.labels[chosen]
+
+
+class SeededEpochs(keras.callbacks.Callback):
+    """Make the randomness of each epoch depend on the seed and the epoch alone.
+
+    Sets the order of the batches, and the state of every seed generator (augmentation, dropout),
+    which Keras does not store in checkpoints.
+    """
+
+    def __init__(self, batches: ShuffledBatches, seed: int) -> None:
+        """Keep what is seeded.
+
+        Args:
+            batches: gets the epoch's order.
+            seed: of the run.
+        """
+        super().__init__()
+        self.batches = batches
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Seed the epoch."""
+        self.batches.epoch = epoch
+        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+        for index, state in enumerate(states):
+            fresh = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
+            state.assign(fresh.astype(state.dtype))

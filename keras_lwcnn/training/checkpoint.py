@@ -1,0 +1,103 @@
+"""The state of an unfinished run on disk, so that a killed run goes on where it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_lwcnn.files import write_json, written_beside
+
+WEIGHTS_FILE = "checkpoint.weights.h5"
+SETTINGS_FILE = "checkpoint.json"
+
+
+class TrainingDiverged(ValueError):
+    """The loss became NaN or infinite; the last checkpoint is from before that."""
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Write weights, optimizer, masks and history after each epoch, each file whole or not at all.
+
+    The epoch of a checkpoint is read from the optimizer's step count inside the weight file, so the
+    two files cannot disagree.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], steps_per_epoch: int) -> None:
+        """Prepare a checkpoint.
+
+        Args:
+            folder: where the two files go.
+            settings: JSON values that say what is trained; a checkpoint of others is refused.
+            steps_per_epoch: optimizer steps of an epoch.
+        """
+        super().__init__()
+        self.folder = folder
+        self.settings = json.loads(json.dumps(settings))
+        self.steps_per_epoch = steps_per_epoch
+        self.history: dict[str, list[float]] = {}
+
+    def check(self) -> bool:
+        """Say whether there is a checkpoint to resume from.
+
+        Raises:
+            ValueError: when there is one of other settings.
+        """
+        if not (self.folder / WEIGHTS_FILE).is_file():
+            return False
+        stored = json.loads((self.folder / SETTINGS_FILE).read_text())["settings"]
+        different = sorted(
+            key
+            for key in stored.keys() | self.settings.keys()
+            if stored.get(key) != self.settings.get(key)
+        )
+        if different:
+            raise ValueError(
+                f"{self.folder} holds the checkpoint of another run, which differs in "
+                + "; ".join(
+                    f"{key}: {stored.get(key)!r} there, {self.settings.get(key)!r} now"
+                    for key in different
+                )
+                + ". Give another folder, or delete it"
+            )
+        return True
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the checkpoint into a compiled model and return the epoch to go on with, from 0."""
+        if not self.check():
+            return 0
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.folder / WEIGHTS_FILE)
+        epoch = self._step(model) // self.steps_per_epoch
+        stored = json.loads((self.folder / SETTINGS_FILE).read_text())["history"]
+        self.history = {name: values[:epoch] for name, values in stored.items()}
+        return epoch
+
+    @staticmethod
+    def _step(model: keras.Model) -> int:
+        return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Stop at once when the loss is no longer a number."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if not np.isfinite(loss):
+            step = self._step(self.model)
+            raise TrainingDiverged(
+                f"the loss became {loss} at step {step}; lower the learning rate "
+                f"(the checkpoint of the last whole epoch is in {self.folder})"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Store the state after an epoch."""
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        state = {"settings": self.settings, "history": self.history}
+        write_json(self.folder / SETTINGS_FILE, state)
+        with written_beside(self.folder / WEIGHTS_FILE) as temporary:
+            self.model.save_weights(temporary)
+
+    def remove(self) -> None:
+        """Delete the files once the run is finished and its results are stored."""
+        for name in (WEIGHTS_FILE, SETTINGS_FILE):
+            (self.folder / name).unlink(missing_ok=True)

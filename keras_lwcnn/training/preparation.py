@@ -1,0 +1,45 @@
+"""What happens to pixels between the data set and the network while training."""
+
+import keras
+
+# An eighth of 32 px is the crop with padding 4 of the CIFAR recipes.
+SHIFT = 0.125
+
+
+def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
+    """Give the Keras layers of an augmentation of `Recipe`, for pixels in [0, 255].
+
+    They act on each image for itself, only while training, and on every backend.
+    """
+    layers = []
+    if augmentation in ("shift", "shift_flip"):
+        layers.append(
+            keras.layers.RandomTranslation(
+                SHIFT, SHIFT, fill_mode="constant", interpolation="nearest", name="shift"
+            )
+        )
+    if augmentation == "shift_flip":
+        layers.append(keras.layers.RandomFlip("horizontal", name="flip"))
+    return layers
+
+
+def with_preparation(
+    model: keras.Model, augmentation: str, input_range: tuple[float, float]
+) -> keras.Model:
+    """Put augmentation and scaling in front of a model, which stays itself and shares its weights.
+
+    Args:
+        model: takes scaled pixels, shape (n, height, width, 3).
+        augmentation: one of `Recipe`'s.
+        input_range: what pixels 0 and 255 become for `model`.
+
+    Returns:
+        A model that takes pixels as uint8 in [0, 255], shape (n, height, width, 3).
+    """
+    low, high = input_range
+    pixels = keras.Input(model.input_shape[1:], dtype="uint8", name="pixels")
+    x = keras.layers.Rescaling(1.0, name="to_float")(pixels)
+    for layer in augmentation_layers(augmentation):
+        x = layer(x)
+    x = keras.layers.Rescaling((high - low) / 255.0, offset=low, name="scale")(x)
+    return keras.Model(pixels, model(x), name=f"{model.name}_in_training")
