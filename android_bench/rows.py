@@ -1,64 +1,35 @@
 """Rows: what every step of the project measured, one JSON object a line, only ever appended to.
 
-Every row has a `kind` and a `date`. Rows of kind "bench" are checked in full, against
-`BENCH_FIELDS`; the other kinds belong to the rooms that write them.
+Every row has a `kind` and a `date`. Rows of kind "bench" are checked in full, against the fields
+of `BenchmarkResult`; the other kinds belong to the rooms that write them.
 """
 
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from android_bench.result import BenchmarkResult
 
 KINDS = ("train", "convert", "compare", "bench")
 
-_NUMBER = (int, float)
-_NOTHING = type(None)
 
+def _allowed(hint: Any) -> tuple[type, ...]:
+    """Turn an annotation such as `list[float] | None` into the types that `isinstance` takes."""
+    parts = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    types = tuple(get_origin(part) or part for part in parts)
+    return (*types, int) if float in types else types
+
+
+_HINTS = get_type_hints(BenchmarkResult)
 BENCH_FIELDS: dict[str, tuple[type, ...]] = {
-    "kind": (str,),
-    "date": (str,),
-    # What ran.
-    "model": (str,),  # file name
-    "sha256": (str,),  # of the file
-    "mode": (str, _NOTHING),  # as its sidecar says: "float32", "int8", ...
-    # Where it ran.
-    "device": (str,),  # "host", "ssh:pi@board", "adb:SERIAL", "emulated:cortex-a72"
-    "engine": (str,),  # what measured: "worker", "runner", "benchmark_model"
-    "os": (str, _NOTHING),
-    "cpu": (str, _NOTHING),
-    "core": (str, _NOTHING),
-    "runtime": (str, _NOTHING),  # "ai-edge-litert 2.3.0"
-    # How it ran.
-    "num_threads": (int,),
-    "use_xnnpack": (bool,),
-    "affinity_mask": (str, _NOTHING),  # hexadecimal
-    "before": (dict,),  # {"governor", "frequencies_mhz", "temperatures_c"}
-    "after": (dict,),
-    # The graph as the runtime sees it.
-    "nodes": (int, _NOTHING),
-    "delegated_nodes": (int, _NOTHING),
-    "partitions": (int, _NOTHING),
-    # Times in microseconds; all null on emulated cores, where time means nothing.
-    "init_us": (*_NUMBER, _NOTHING),
-    "first_us": (*_NUMBER, _NOTHING),
-    "warmup_us": (*_NUMBER, _NOTHING),  # mean of the warm-up
-    "median_us": (*_NUMBER, _NOTHING),
-    "mean_us": (*_NUMBER, _NOTHING),
-    "min_us": (*_NUMBER, _NOTHING),
-    "max_us": (*_NUMBER, _NOTHING),
-    "std_us": (*_NUMBER, _NOTHING),
-    "p5_us": (*_NUMBER, _NOTHING),
-    "p95_us": (*_NUMBER, _NOTHING),
-    "session_medians_us": (list,),
-    "runs": (int,),
-    # Growth of the maximum resident set, MB of 10^6 bytes.
-    "memory_init_mb": (*_NUMBER, _NOTHING),
-    "memory_peak_mb": (*_NUMBER, _NOTHING),
-    # Executed AArch64 instructions per inference; only on emulated cores.
-    "instructions": (int, _NOTHING),
-    "options": (dict,),
+    item.name: _allowed(_HINTS[item.name])
+    for item in fields(BenchmarkResult)
+    if item.metadata.get("in_row", True)
 }
 
 TIMES = ("init_us", "first_us", "warmup_us", "median_us", "mean_us", "min_us", "max_us", "std_us",
@@ -98,9 +69,9 @@ def _validate_bench(row: dict[str, Any]) -> None:
         # bool is an int to Python, but no number here.
         right = isinstance(value, types) and (bool in types or not isinstance(value, bool))
         if not right:
-            allowed = " or ".join("null" if t is _NOTHING else t.__name__ for t in types)
+            allowed = " or ".join("null" if t is NoneType else t.__name__ for t in types)
             raise ValueError(f"{name} is {value!r:.60}; expected {allowed}")
-        if isinstance(value, _NUMBER) and not isinstance(value, bool) and value < 0:
+        if isinstance(value, (int, float)) and value < 0:
             raise ValueError(f"{name} is {value!r}; expected 0 or more")
     emulated = row["device"].startswith("emulated:")
     if emulated and any(row[name] is not None for name in TIMES):
@@ -156,12 +127,16 @@ def read_rows(path: str | Path, kind: str | None = None) -> list[dict[str, Any]]
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_no_constant)
             validate_row(row)
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
         rows.append(row)
     return [row for row in rows if kind in (None, row["kind"])]
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _plain(value: Any) -> Any:

@@ -14,8 +14,9 @@ The document:
                  "nodes", "delegated_nodes", "partitions", "not_delegated": [...],
                  "inputs": [...], "outputs": [{"name", "shape", "dtype", "sha256"}]}]}
 
-or ``{"error": "one line"}`` with exit code 3. Times are whole microseconds, in the order in which
-they were taken; the two memory figures are null where several models share the process.
+or ``{"error": "one line", "device_at_fault": bool}`` with exit code 3. Times are whole microseconds,
+in the order in which they were taken; the two memory figures are null where several models share
+the process.
 
 The run loops, their defaults and the random inputs are those of TensorFlow Lite's
 `benchmark_model`.
@@ -533,7 +534,10 @@ def main(arguments: Sequence[str]) -> int:
         with open(arguments[0]) as file:
             document = measure(json.load(file))
     except (ImportError, OSError, RuntimeError, ValueError) as error:
-        document = {"error": " ".join(str(error).split())}
+        document = {
+            "error": " ".join(str(error).split()),
+            "device_at_fault": isinstance(error, ImportError),
+        }
     with output:
         json.dump(document, output)
         output.write("\n")

@@ -1,0 +1,162 @@
+"""The one interface that every device has."""
+
+import json
+import signal
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from android_bench import worker
+
+
+class DeviceError(RuntimeError):
+    """The device, not the model, is at fault; the message is one line: the cause and a way out."""
+
+
+class ConnectionLost(DeviceError):
+    """The way to the device broke while a command ran on it."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its exit code (negative: killed by that signal) and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Device(ABC):
+    """Where models are measured: few verbs, used as a context manager.
+
+    A device keeps a folder of its own for the session; `close` removes it and ends what still runs.
+    `measure` is built on the other verbs for devices that have Python and LiteRT; a device that
+    measures by other means overrides it.
+    """
+
+    #: As rows name it: "host", "ssh:pi@board", "adb:SERIAL", "emulated:cortex-a72".
+    name: str
+    #: The command that starts a Python with numpy and LiteRT on the device.
+    python: Sequence[str] = ("python3",)
+
+    @abstractmethod
+    def push(self, local: Path, name: str) -> str:
+        """Bring a file to the device under a plain name; return its path there."""
+
+    @abstractmethod
+    def run(self, command: Sequence[str], timeout: float) -> Completed:
+        """Run a command, given as its arguments, to its end.
+
+        Raises:
+            DeviceError: it did not end within `timeout` seconds (it is ended then), or the device
+                cannot be reached.
+        """
+
+    @abstractmethod
+    def pull(self, remote: str, local: Path) -> Path:
+        """Bring a file from the device; return `local`."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the machine: os, cpu, core, governor, temperatures, ..."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Remove the session's files and end its processes; may be called twice."""
+
+    def measure(
+        self, models: Sequence[Path], options: dict[str, Any], timeout: float
+    ) -> dict[str, Any]:
+        """Measure the models, interleaved when there are several.
+
+        Args:
+            models: local paths of `.tflite` files.
+            options: the worker's options (`worker.DEFAULTS`); `input_files` are local paths.
+            timeout: seconds after which the whole measurement counts as hung.
+
+        Returns:
+            The worker's document (see `android_bench/worker.py`), with "engine" added. A device
+            which counts instructions adds "instructions", "instruction_classes" and
+            "instruction_kernels" to each model, and leaves its times null and its
+            "sessions_us" empty.
+
+        Raises:
+            ValueError: the model or an option is at fault.
+            DeviceError: the device is.
+        """
+        remote = [self.push(path, f"model{i}.tflite") for i, path in enumerate(models)]
+        inputs = [
+            self.push(Path(path), f"input{i}{'.npy' if str(path).endswith('.npy') else '.bin'}")
+            for i, path in enumerate(options.get("input_files", ()))
+        ]
+        script = self.push(Path(worker.__file__), "worker.py")
+        with tempfile.TemporaryDirectory(prefix="android_bench_") as folder:
+            file = Path(folder, "options.json")
+            file.write_text(json.dumps(options | {"models": remote, "input_files": inputs}))
+            completed = self.run([*self.python, script, self.push(file, file.name)], timeout)
+        document = read_document(completed, self.name)
+        if "error" in document:
+            message = document["error"]
+            given = [*models, *options.get("input_files", ())]
+            for path, name in zip([*remote, *inputs], given, strict=True):
+                message = message.replace(path, str(name))
+            raise (DeviceError if document.get("device_at_fault") else ValueError)(message)
+        return document | {"engine": "worker"}
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_document(completed: Completed, device: str) -> dict[str, Any]:
+    """Read the worker's document from what it printed.
+
+    Raises:
+        DeviceError: the worker crashed or was killed, or its output is cut or no JSON.
+    """
+    said = last_line(completed.stderr)
+    if completed.returncode not in (0, 3):
+        raise DeviceError(f"{device}: {how_it_ended(completed.returncode)}{said}")
+    try:
+        document = json.loads(completed.stdout)
+    except json.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict) or not ("error" in document or "models" in document):
+        raise DeviceError(
+            f"{device}: the worker's output is cut or no JSON "
+            f"({len(completed.stdout)} characters, ending {completed.stdout[-30:]!r}); "
+            f"check the device's free memory and disk, and run again{said}"
+        )
+    return document
+
+
+def how_it_ended(returncode: int) -> str:
+    """Say in words what an exit code of the worker means, with a way out."""
+    number = -returncode if returncode < 0 else returncode - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"the worker ended with exit code {returncode}"
+    if name == "SIGKILL":
+        return "the worker was killed (SIGKILL), often for lack of memory: close other programs"
+    return (
+        f"the model crashed the interpreter ({name}): convert it again, "
+        "or try the other setting of use_xnnpack"
+    )
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something, in brackets for the end of a message, or ''."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f" [{lines[-1][:200]}]" if lines else ""
