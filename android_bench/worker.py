@@ -14,9 +14,9 @@ The document:
                  "nodes", "delegated_nodes", "partitions", "not_delegated": [...],
                  "inputs": [...], "outputs": [{"name", "shape", "dtype", "sha256"}]}]}
 
-or ``{"error": "one line", "device_at_fault": bool}`` with exit code 3. Times are whole microseconds,
-in the order in which they were taken; the two memory figures are null where several models share
-the process.
+or ``{"error": "one line", "device_at_fault": bool}`` with exit code 3. Times are whole microseconds
+in the order they were taken; the two memory figures are null where several models share the
+process.
 
 The run loops, their defaults and the random inputs are those of TensorFlow Lite's
 `benchmark_model`.
@@ -256,6 +256,7 @@ class Run:
     """One opened model with its inputs, and the times taken so far."""
 
     def __init__(self, path: str, options: dict) -> None:
+        self.path = path
         start = time.perf_counter_ns()
         self.interpreter = open_interpreter(
             path, num_threads=options["num_threads"], use_xnnpack=options["use_xnnpack"]

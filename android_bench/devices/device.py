@@ -157,6 +157,7 @@ def how_it_ended(returncode: int) -> str:
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something, in brackets for the end of a message, or ''."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """Return the last line that tells more than progress, in brackets to end a message, or ''."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("INFO:", "W0000", "I0000"))]
     return f" [{lines[-1][:200]}]" if lines else ""
