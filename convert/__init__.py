@@ -1,0 +1,35 @@
+"""Keras to TFLite in every mode, checked: calibration, quantization, comparison with float.
+
+Importing this package imports neither TensorFlow nor Keras; a name is loaded when it is used.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Calibration": "calibration",
+    "Comparison": "comparison",
+    "MODES": "modes",
+    "Mode": "modes",
+    "TFLiteModel": "converter",
+    "check_calibration": "calibration",
+    "compare": "comparison",
+    "inspect_tflite": "inspection",
+    "predict": "evaluation",
+    "read_sidecar": "sidecar",
+    "to_tflite": "converter",
+    "to_tflites": "converter",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'convert' has no attribute {name!r}")
+    return getattr(import_module(f"convert.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,82 @@
+"""The named forms a network can be written in."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a .tflite file stores weights and computes activations.
+
+    Attributes:
+        name: the name users give.
+        summary: one line for tables and help texts.
+        weights: number type of the stored weights.
+        activations: number type of the values between layers.
+        io_dtypes: allowed types of the file's input and output, the default first.
+        calibrated: whether a representative dataset is needed.
+    """
+
+    name: str
+    summary: str
+    weights: str
+    activations: str
+    io_dtypes: tuple[str, ...] = ("float32",)
+    calibrated: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can hold."""
+        return asdict(self)
+
+
+MODES: dict[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode("float32", "as trained", "float32", "float32"),
+        Mode("float16", "weights in half precision", "float16", "float32"),
+        Mode("dynamic", "int8 weights, activations quantized while running", "int8", "float32"),
+        Mode(
+            "int8",
+            "all integers, for int8 CPU kernels and integer-only accelerators",
+            "int8",
+            "int8",
+            io_dtypes=("int8", "uint8", "float32"),
+            calibrated=True,
+        ),
+        Mode(
+            "int16x8",
+            "int8 weights, 16-bit activations",
+            "int8",
+            "int16",
+            io_dtypes=("float32", "int16"),
+            calibrated=True,
+        ),
+    )
+}
+
+
+def mode_named(name: str) -> Mode:
+    """Return the mode called `name`.
+
+    Raises:
+        ValueError: no mode has this name; the message lists those that exist.
+    """
+    if name not in MODES:
+        raise ValueError(f"mode {name!r} is unknown; the modes are {', '.join(MODES)}")
+    return MODES[name]
+
+
+def io_dtype_for(mode: Mode, io_dtype: str | None) -> str:
+    """Return the input and output type to write: `io_dtype`, or the mode's default for None.
+
+    Raises:
+        ValueError: the mode does not offer this type.
+    """
+    if io_dtype is None:
+        return mode.io_dtypes[0]
+    if io_dtype not in mode.io_dtypes:
+        raise ValueError(
+            f"io_dtype={io_dtype!r} does not apply to mode {mode.name!r}, "
+            f"which offers {', '.join(mode.io_dtypes)}"
+        )
+    return io_dtype

@@ -1,0 +1,43 @@
+"""Swallowing the chatter of native code, to be shown only when it matters."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+SHOWN_BYTES = 20_000
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what the block writes to the process's standard output and error.
+
+    Works at the level of file descriptors, because the converter writes from C++. When the block
+    raises, the end of what was held back goes to standard error, so that nothing that explains
+    the failure is lost.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    with tempfile.TemporaryFile() as held:
+        saved = [os.dup(1), os.dup(2)]
+        try:
+            os.dup2(held.fileno(), 1)
+            os.dup2(held.fileno(), 2)
+            writer = os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace")
+            with writer, contextlib.redirect_stdout(writer), contextlib.redirect_stderr(writer):
+                yield
+        except BaseException:
+            _restore(saved)
+            size = held.seek(0, os.SEEK_END)
+            held.seek(max(0, size - SHOWN_BYTES))
+            print(held.read().decode(errors="replace"), file=sys.stderr, end="")
+            raise
+        else:
+            _restore(saved)
+
+
+def _restore(saved: list[int]) -> None:
+    for descriptor, copy in zip((1, 2), saved, strict=True):
+        os.dup2(copy, descriptor)
+        os.close(copy)

@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import pytest
+
+from convert import MODES, compare, metrics, predict
+from convert.evaluation import quantize_input
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_workers_predict_exactly_what_one_interpreter_does(files, images, mode):
+    many = np.concatenate([images] * 4)
+    one = predict(files[mode], many, workers=1)
+    np.testing.assert_array_equal(predict(files[mode], many, workers=4), one)
+    np.testing.assert_array_equal(predict(files[mode], many[::-1], workers=3), one[::-1])
+
+
+def test_raw_images_with_preprocessing_equal_preprocessed_ones(files, images):
+    raw = np.rint(images * 127.5 + 127.5).astype(np.uint8)
+
+    def preprocess(x):
+        return x.astype(np.float32) / 127.5 - 1
+
+    np.testing.assert_array_equal(
+        predict(files["int8"], raw, preprocess=preprocess),
+        predict(files["int8"], preprocess(raw)),
+    )
+
+
+def test_values_outside_of_the_input_range_saturate():
+    detail = {"dtype": np.int8, "quantization": (0.01, 3)}
+    values = np.array([-9.0, 0.0, 0.014, 9.0], np.float32)
+    assert quantize_input(values, detail).tolist() == [-128, 3, 4, 127]
+
+
+def test_the_comparison_counts_what_the_scores_say(files, images, labels):
+    result = compare(files, images, labels)
+    rows = {row.mode: row for row in result.rows}
+    assert rows["float32"].drop == 0
+    assert rows["float32"].agreement == 1
+    for mode, row in rows.items():
+        scores = predict(files[mode], images)
+        assert row.top1 == pytest.approx((scores.argmax(1) == labels).mean())
+        assert row.drop == pytest.approx(100 * (rows["float32"].top1 - row.top1))
+        assert row.size == files[mode].stat().st_size
+        assert row.top5 >= row.top1
+    assert rows["float32"].top1 > 0.8
+
+
+def test_rows_are_json_of_kind_compare(files, images, labels):
+    for row in compare(files, images, labels).to_rows():
+        assert row["kind"] == "compare"
+        assert row["date"]
+        assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_progress_counts_every_image_of_every_mode(files, images, labels):
+    done = dict.fromkeys(files, 0)
+
+    def progress(mode, count):
+        done[mode] += count
+
+    compare(files, images, labels, progress=progress)
+    assert set(done.values()) == {len(images)}
+
+
+def test_bad_comparisons_are_refused_before_any_file_is_run(files, images, labels, tmp_path):
+    with pytest.raises(ValueError, match="reference='float32' is not among"):
+        compare({"int8": files["int8"]}, images, labels)
+    with pytest.raises(ValueError, match="120 images and 119 labels"):
+        compare(files, images, labels[:-1])
+    with pytest.raises(ValueError, match="labels span"):
+        compare(files, images, labels + 5)
+    with pytest.raises(ValueError, match="shape"):
+        compare(files, images[:, :8], labels)
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        compare({"float32": tmp_path / "nothing.tflite"}, images, labels)
+
+
+def test_equal_scores_go_to_the_lower_class():
+    scores = np.array([[1.0, 1.0, 0.0]])
+    assert metrics.hits(scores, [0], 1).tolist() == [True]
+    assert metrics.hits(scores, [1], 1).tolist() == [False]
+    assert metrics.hits(scores, [1], 2).tolist() == [True]
+
+
+def test_one_unit_is_two_classes():
+    assert metrics.class_scores(np.array([[0.2], [0.9]])).argmax(1).tolist() == [0, 1]
+    assert metrics.class_scores(np.array([[-3.0], [2.0]])).argmax(1).tolist() == [0, 1]
