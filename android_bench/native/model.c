@@ -1,0 +1,172 @@
+/* Opens a model through LiteRT and runs it; reads the clock, and marks what the counter counts. */
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runner.h"
+
+#define DEFINE(name, arguments) int(*name) arguments;
+LITERT_FUNCTIONS(DEFINE)
+
+enum { MARK_BEGIN = 0x6c770001, MARK_END = 0x6c770002, MARK_TICK = 0x6c770003 };
+
+/* An argument that no kernel knows: the call returns EINVAL at once, and a plugin sees it. */
+static void mark(int what) { syscall(SYS_sched_get_priority_max, what); }
+
+static int counting_ticks;
+static long ticks;
+
+/* The profilers of LiteRT and XNNPACK read this clock, since the program's own symbols come first.
+   While ticks are counted, time is the number of readings so far, in microseconds, and the plugin
+   notes how many instructions had run at each: a profile of times becomes one of instructions. */
+int clock_gettime(clockid_t clock, struct timespec *time) {
+  if (counting_ticks) {
+    mark(MARK_TICK);
+    time->tv_sec = ticks / 1000000;
+    time->tv_nsec = ticks++ % 1000000 * 1000;
+    return 0;
+  }
+  return (int)syscall(SYS_clock_gettime, clock, time);
+}
+
+int64_t now_ns(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+void *allocate(size_t count, size_t size) {
+  void *memory = calloc(count ? count : 1, size);
+  if (!memory) fail("out of memory: %zu bytes", count * size);
+  return memory;
+}
+
+void open_library(const char *path) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!handle) fail("cannot load %s: %s", path, dlerror());
+#define RESOLVE(name, arguments)                                                                  \
+  if (!(name = (int(*) arguments)dlsym(handle, #name)))                                           \
+    fail("%s has no %s: ai-edge-litert 2.3 is expected", path, #name);
+  LITERT_FUNCTIONS(RESOLVE)
+}
+
+static void keep(void *memory) { (void)memory; }
+
+void *new_options(int with_profiler) {
+  static char text[128];
+  static char profiling[] = "enable_profiling = true\n";
+  void *made, *opaque;
+  snprintf(text, sizeof text, "num_threads = %d\n%s", options.num_threads,
+           options.use_xnnpack ? "" : "kernel_mode = \"builtin\"\n");
+  CHECK(LiteRtCreateOptions(&made), "options");
+  CHECK(LiteRtSetOptionsHardwareAccelerators(made, ACCELERATOR_CPU), "options");
+  CHECK(LiteRtCreateOpaqueOptions("xnnpack", text, keep, &opaque), "options");
+  CHECK(LiteRtAddOpaqueOptions(made, opaque), "options");
+  if (with_profiler) {
+    CHECK(LiteRtCreateOpaqueOptions("runtime_options_string", profiling, keep, &opaque), "options");
+    CHECK(LiteRtAddOpaqueOptions(made, opaque), "options");
+  }
+  return made;
+}
+
+static void *read_file(const char *path, size_t expected, const char *tensor) {
+  int file = open(path, O_RDONLY);
+  struct stat facts;
+  if (file < 0 || fstat(file, &facts)) fail("cannot read %s: %s", path, strerror(errno));
+  if ((size_t)facts.st_size != expected)
+    fail("%s holds %lld bytes, input '%s' takes %zu", path, (long long)facts.st_size, tensor,
+         expected);
+  char *values = allocate(1, expected);
+  for (size_t done = 0; done < expected;) {
+    ssize_t count = read(file, values + done, expected - done);
+    if (count <= 0) fail("cannot read %s: %s", path, strerror(errno));
+    done += (size_t)count;
+  }
+  close(file);
+  return values;
+}
+
+static void open_tensor(Tensor *tensor, const char *path) {
+  CHECK(LiteRtGetTensorName(tensor->tensor, &tensor->name), path);
+  CHECK(LiteRtGetRankedTensorType(tensor->tensor, &tensor->type), path);
+}
+
+static void add_buffer(Tensor *tensor, void *environment, void *requirements, const char *path) {
+  CHECK(LiteRtCreateManagedTensorBufferFromRequirements(environment, &tensor->type, requirements,
+                                                        &tensor->buffer), path);
+  CHECK(LiteRtGetTensorBufferPackedSize(tensor->buffer, &tensor->size), path);
+}
+
+void open_model(void *environment, Model *model) {
+  void *signature, *requirements;
+  char head[8] = "";
+  FILE *file = fopen(model->path, "rb");
+  if (!file) fail("cannot read %s: %s", model->path, strerror(errno));
+  if (fread(head, 1, 8, file) != 8 || memcmp(head + 4, "TFL3", 4))
+    fail("%s is not a TFLite model: bytes 4 to 8 should be 'TFL3'", model->path);
+  fclose(file);
+
+  int64_t start = now_ns();
+  CHECK(LiteRtCreateModelFromFile(environment, model->path, &model->model), model->path);
+  model->options = new_options(0);
+  CHECK(LiteRtCreateCompiledModel(environment, model->model, model->options, &model->compiled),
+        model->path);
+  model->init_us = (long)((now_ns() - start) / 1000);
+
+  CHECK(LiteRtGetModelSignature(model->model, 0, &signature), model->path);
+  CHECK(LiteRtGetNumSignatureInputs(signature, &model->num_inputs), model->path);
+  CHECK(LiteRtGetNumSignatureOutputs(signature, &model->num_outputs), model->path);
+  if (model->num_inputs > MAX_TENSORS || model->num_outputs > MAX_TENSORS)
+    fail("%s has more than %d inputs or outputs", model->path, MAX_TENSORS);
+  if (model->given_inputs != model->num_inputs)
+    fail("%zu input files for the %zu inputs of %s", model->given_inputs, model->num_inputs,
+         model->path);
+  for (size_t i = 0; i < model->num_inputs; i++) {
+    Tensor *tensor = &model->inputs[i];
+    CHECK(LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor->tensor), model->path);
+    open_tensor(tensor, model->path);
+    CHECK(LiteRtGetCompiledModelInputBufferRequirements(model->compiled, 0, i, &requirements),
+          model->path);
+    add_buffer(tensor, environment, requirements, model->path);
+    tensor->values = read_file(tensor->file, tensor->size, tensor->name);
+  }
+  for (size_t i = 0; i < model->num_outputs; i++) {
+    Tensor *tensor = &model->outputs[i];
+    CHECK(LiteRtGetSignatureOutputTensorByIndex(signature, i, &tensor->tensor), model->path);
+    open_tensor(tensor, model->path);
+    CHECK(LiteRtGetCompiledModelOutputBufferRequirements(model->compiled, 0, i, &requirements),
+          model->path);
+    add_buffer(tensor, environment, requirements, model->path);
+  }
+  model->sessions = allocate((size_t)options.sessions, sizeof *model->sessions);
+}
+
+/* One inference on fresh inputs, in microseconds. */
+long invoke(Model *model, void *compiled, enum Marking marking) {
+  void *inputs[MAX_TENSORS], *outputs[MAX_TENSORS], *memory;
+  for (size_t i = 0; i < model->num_inputs; i++) {
+    inputs[i] = model->inputs[i].buffer;
+    CHECK(LiteRtLockTensorBuffer(inputs[i], &memory, FOR_WRITING), model->path);
+    memcpy(memory, model->inputs[i].values, model->inputs[i].size);
+    CHECK(LiteRtUnlockTensorBuffer(inputs[i]), model->path);
+  }
+  for (size_t i = 0; i < model->num_outputs; i++) outputs[i] = model->outputs[i].buffer;
+  int64_t start = now_ns();
+  counting_ticks = marking == TICKS;
+  if (marking == MARKERS) mark(MARK_BEGIN);
+  int status = LiteRtRunCompiledModel(compiled, 0, model->num_inputs, inputs, model->num_outputs,
+                                      outputs);
+  if (marking == MARKERS) mark(MARK_END);
+  counting_ticks = 0;
+  int64_t end = now_ns();
+  if (status) fail("%s: inference failed with LiteRT status %d", model->path, status);
+  return (long)((end - start) / 1000);
+}
