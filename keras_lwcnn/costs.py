@@ -1,0 +1,290 @@
+"""What a network costs: parameters, multiply-accumulates and kept activations, per image.
+
+Counting rules:
+
+* MACs: one per multiplication of a weight with an input, in convolutions (of any rank, grouped,
+  depthwise, separable, transposed) and dense layers. Biases, normalizations, activations, pools
+  and sums count as none.
+* Parameters: elements of the weights. Of a condensed layer, the weights of its active inputs;
+  masks, stages and seeds are no parameters.
+* Kept activations: elements of the feature maps that the backward pass of training reads: inputs
+  of layers with weights and of max pools, outputs of activations, each tensor once. Times batch
+  size and bytes per element it estimates the part of training memory that grows with the batch.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import keras
+from keras import layers
+
+from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a network, for one image.
+
+    Args:
+        parameters: all parameters, statistics of normalizations included.
+        trainable_parameters: those that training changes.
+        macs: multiply-accumulates of one inference.
+        activations: elements of the feature maps that training keeps for the backward pass.
+        uncounted: names of layers with weights for which no rule says how many MACs they have.
+    """
+
+    parameters: int
+    trainable_parameters: int
+    macs: int
+    activations: int
+    uncounted: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict that JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One use of a layer in a network: the layer, its input and output tensors."""
+
+    layer: keras.layers.Layer
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+
+def costs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> Costs:
+    """Count what any Keras model costs.
+
+    Args:
+        model: a functional, sequential or nested model, built; a subclassed one needs
+            `input_shape` and a `call` that takes the input alone.
+        input_shape: shape of one input without the batch; needed where the model leaves it open.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: an input shape that is open, or that the model refuses.
+    """
+    calls = layer_calls(model, input_shape)
+    return Costs(
+        parameters=_parameters(model.weights, calls),
+        trainable_parameters=_parameters(model.trainable_weights, calls),
+        macs=sum(_macs(call) or 0 for call in calls),
+        activations=_kept_activations(calls),
+        uncounted=tuple(
+            dict.fromkeys(
+                call.layer.name for call in calls if _macs(call) is None and call.layer.weights
+            )
+        ),
+    )
+
+
+def condensenet_flops(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> int:
+    """Count FLOPs as the CondenseNet paper's tables do.
+
+    One for each MAC of convolutions, each element of a ReLU, each output of a pool times its
+    window, each weight and bias of the classifier.
+
+    Args:
+        model: as for `costs`.
+        input_shape: as for `costs`.
+
+    Returns:
+        The number of FLOPs of one inference.
+    """
+    total = 0
+    for call in layer_calls(model, input_shape):
+        layer = call.layer
+        total += _macs(call) or 0
+        if isinstance(layer, layers.Dense) and layer.use_bias:
+            total += layer.units
+        elif isinstance(layer, layers.ReLU):
+            total += _elements(call.outputs)
+        elif isinstance(layer, (layers.AveragePooling2D, layers.MaxPooling2D)):
+            total += _elements(call.outputs) * math.prod(layer.pool_size)
+        elif isinstance(layer, (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)):
+            total += _elements(call.inputs)
+    return total
+
+
+def layer_calls(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> list[LayerCall]:
+    """List every use of a layer, nested models opened, with the shapes of its tensors.
+
+    Args:
+        model: as for `costs`.
+        input_shape: as for `costs`.
+
+    Returns:
+        The calls in the order of computation. Tensors are symbolic, with batch size None, and
+        the same object where one call's output is another's input.
+
+    Raises:
+        ValueError: as `costs`.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"costs needs a keras.Model. Received: {type(model).__name__}")
+    graph = _as_functional(model, input_shape)
+    if input_shape is None:
+        shapes = [tuple(tensor.shape[1:]) for tensor in graph.inputs]
+    else:
+        shapes = [tuple(input_shape)]
+    if any(None in shape for shape in shapes):
+        raise ValueError(
+            f"The input shape of {model.name!r} is open: {shapes}. Say it: "
+            "costs(model, input_shape=(height, width, channels))"
+        )
+    specs = [
+        keras.KerasTensor((None, *shape), dtype=tensor.dtype)
+        for shape, tensor in zip(shapes, graph.inputs, strict=True)
+    ]
+    calls: list[LayerCall] = []
+    _trace(graph, specs, calls)
+    return calls
+
+
+def _as_functional(model: keras.Model, input_shape: tuple[int, ...] | None) -> keras.Model:
+    if hasattr(model, "operations"):
+        return model
+    if isinstance(model, keras.Sequential) and model.built:
+        return keras.Model(model.inputs, model.outputs)
+    if input_shape is None:
+        raise ValueError(
+            f"{model.name!r} has no graph of its own: say costs(model, input_shape=...)"
+        )
+    inputs = keras.Input(shape=input_shape)
+    return keras.Model(inputs, model.call(inputs))
+
+
+def _trace(model: keras.Model, inputs: Any, calls: list[LayerCall]) -> Any:
+    """Propagate shapes through `model`, writing down each layer's call; return the outputs."""
+    return model._run_through_graph(
+        keras.tree.flatten(inputs), operation_fn=lambda op: partial(_trace_call, op, calls)
+    )
+
+
+def _trace_call(
+    operation: Callable[..., Any], calls: list[LayerCall], *args: Any, **kwargs: Any
+) -> Any:
+    if isinstance(operation, keras.Model):
+        return _trace(_as_functional(operation, None), args, calls)
+    outputs = operation.compute_output_spec(*args, **kwargs)
+    if isinstance(operation, layers.Layer):
+        tensors = [x for x in keras.tree.flatten((args, kwargs)) if _is_tensor(x)]
+        calls.append(LayerCall(operation, tuple(tensors), tuple(keras.tree.flatten(outputs))))
+    return outputs
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor)
+
+
+def _elements(tensors: tuple[Any, ...]) -> int:
+    return sum(math.prod(tensor.shape[1:]) for tensor in tensors)
+
+
+def _spatial(layer: layers.Layer, shape: tuple[int | None, ...]) -> int:
+    inner = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
+    return math.prod(inner)
+
+
+_CONVOLUTIONS = (
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+    layers.DepthwiseConv1D,
+    layers.DepthwiseConv2D,
+)
+_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+_SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+_NORMALIZATIONS = (
+    layers.BatchNormalization,
+    layers.LayerNormalization,
+    layers.GroupNormalization,
+    layers.UnitNormalization,
+    layers.RMSNormalization,
+    layers.Normalization,
+)
+_ACTIVATIONS = (
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.PReLU,
+    layers.ELU,
+    layers.Softmax,
+    layers.Dropout,
+)
+_MAX_POOLS = (
+    layers.MaxPooling1D,
+    layers.MaxPooling2D,
+    layers.MaxPooling3D,
+    layers.GlobalMaxPooling1D,
+    layers.GlobalMaxPooling2D,
+    layers.GlobalMaxPooling3D,
+)
+
+
+def _macs(call: LayerCall) -> int | None:
+    """Return the MACs of a call, or None where no rule exists."""
+    layer = call.layer
+    if isinstance(layer, LearnedGroupConv2D):
+        _, height, width, _ = call.outputs[0].shape
+        return height * width * _active_weights(layer)
+    if isinstance(layer, CondensedDense):
+        return _active_weights(layer)
+    if isinstance(layer, _TRANSPOSED):
+        return _spatial(layer, call.inputs[0].shape) * math.prod(layer.kernel.shape)
+    if isinstance(layer, _SEPARABLE):
+        kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        weights = sum(math.prod(kernel.shape) for kernel in kernels)
+        return _spatial(layer, call.outputs[0].shape) * weights
+    if isinstance(layer, _CONVOLUTIONS):
+        return _spatial(layer, call.outputs[0].shape) * math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.Dense):
+        positions = math.prod(call.outputs[0].shape[1:-1])
+        return positions * math.prod(layer.kernel.shape)
+    if isinstance(layer, (*_NORMALIZATIONS, *_ACTIVATIONS)) or not layer.weights:
+        return 0
+    return None
+
+
+def _active_weights(layer: LearnedGroupConv2D | CondensedDense) -> int:
+    if isinstance(layer, LearnedGroupConv2D):
+        return int(layer.active_inputs.sum()) * (layer.filters // layer.groups)
+    return int(layer.active_inputs.sum()) * layer.units
+
+
+def _parameters(weights: list[Any], calls: list[LayerCall]) -> int:
+    # What a condensed layer's weights count, by identity: its kernel the active part, its mask
+    # and stage nothing.
+    counts: dict[int, int] = {}
+    for layer in (call.layer for call in calls):
+        if isinstance(layer, (LearnedGroupConv2D, CondensedDense)):
+            counts.update({id(x): 0 for x in layer.weights if x.name in ("mask", "stage")})
+            counts[id(layer.kernel)] = _active_weights(layer)
+    return sum(
+        counts.get(id(weight), math.prod(weight.shape))
+        for weight in weights
+        if keras.backend.is_float_dtype(weight.dtype)
+    )
+
+
+def _kept_activations(calls: list[LayerCall]) -> int:
+    kept: dict[int, Any] = {}
+    for call in calls:
+        layer = call.layer
+        if isinstance(layer, _ACTIVATIONS):
+            tensors = call.outputs
+        elif layer.weights or isinstance(layer, (*_MAX_POOLS, layers.Multiply)):
+            tensors = call.inputs
+            activation = getattr(layer, "activation", None)
+            if activation not in (None, keras.activations.linear):
+                tensors += call.outputs
+        else:
+            continue
+        kept.update((id(tensor), tensor) for tensor in tensors)
+    return _elements(tuple(kept.values()))

@@ -1,0 +1,6 @@
+"""The package's own layers; importing this module registers them with Keras' serialization."""
+
+from keras_lwcnn.layers.condensed_dense import CondensedDense
+from keras_lwcnn.layers.learned_group_conv import LearnedGroupConv2D
+
+__all__ = ["CondensedDense", "LearnedGroupConv2D"]

@@ -1,0 +1,183 @@
+"""The learned group convolution of CondenseNet."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_lwcnn")
+class LearnedGroupConv2D(keras.layers.Layer):
+    """A 1x1 convolution whose groups learn, by pruning, which inputs they read.
+
+    Output channel `o` belongs to group `o % groups`. All groups read all inputs at stage 0; each
+    further stage takes `in_channels // condensation_factor` inputs away from every group, those
+    whose weights have the smallest L1 norm over the group's outputs. At the last stage,
+    `condensation_factor - 1`, a group reads `in_channels / condensation_factor` inputs. Pruned
+    inputs never come back.
+
+    The layer computes a dense 1x1 convolution with a masked kernel. The mask (`in_channels`,
+    `groups`) and the stage are non-trainable weights, so that saving, loading and resuming keep
+    them. There is no bias: a batch normalization is expected to follow.
+
+    Source: Huang, Liu, van der Maaten, Weinberger, "CondenseNet", CVPR 2018.
+
+    Args:
+        filters: output channels, a multiple of `groups`.
+        groups: number of groups.
+        condensation_factor: the input channels must be a multiple of it; 1 prunes nothing.
+        kernel_initializer: initializer of the kernel (1, 1, in_channels, filters).
+        kernel_regularizer: regularizer of the kernel, or None.
+
+    Raises:
+        ValueError: `filters` not divisible by `groups`, or, when built, input channels not
+            divisible by `condensation_factor`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        groups: int = 4,
+        condensation_factor: int = 4,
+        kernel_initializer: Any = "he_normal",
+        kernel_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if min(filters, groups, condensation_factor) < 1:
+            raise ValueError(
+                "filters, groups and condensation_factor must be at least 1. Received: "
+                f"filters={filters}, groups={groups}, condensation_factor={condensation_factor}"
+            )
+        if filters % groups:
+            raise ValueError(
+                f"filters must be a multiple of groups. Received: filters={filters}, "
+                f"groups={groups}"
+            )
+        self.filters = filters
+        self.groups = groups
+        self.condensation_factor = condensation_factor
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create kernel, mask and stage for an input of `input_shape` (batch, h, w, channels)."""
+        channels = input_shape[-1]
+        if channels is None or channels % self.condensation_factor:
+            raise ValueError(
+                f"The input channels of {self.name!r} must be a multiple of condensation_factor. "
+                f"Received: {channels} channels, condensation_factor={self.condensation_factor}"
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(1, 1, channels, self.filters),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.mask = self.add_weight(
+            name="mask", shape=(channels, self.groups), initializer="ones", trainable=False
+        )
+        self.stage_weight = self.add_weight(
+            name="stage", shape=(), initializer="zeros", dtype="int32", trainable=False
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve `inputs` (batch, h, w, channels) with the masked kernel."""
+        # Tiling along the outputs gives output o the mask of group o % groups.
+        mask = ops.tile(self.mask, (1, self.filters // self.groups))
+        return ops.conv(inputs, self.kernel * mask, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape with `filters` channels."""
+        return (*input_shape[:-1], self.filters)
+
+    @property
+    def last_stage(self) -> int:
+        """The stage at which the layer is fully condensed."""
+        return self.condensation_factor - 1
+
+    @property
+    def stage(self) -> int:
+        """The number of prunings done so far, 0 to `last_stage`."""
+        return int(ops.convert_to_numpy(self.stage_weight))
+
+    @property
+    def active_inputs(self) -> np.ndarray:
+        """Which inputs each group reads: boolean, (in_channels, groups)."""
+        return ops.convert_to_numpy(self.mask) > 0.5
+
+    @property
+    def active_kernel(self) -> np.ndarray:
+        """The kernel with zeros where the mask has zeros: (1, 1, in_channels, filters)."""
+        mask = np.tile(self.active_inputs, (1, self.filters // self.groups))
+        return ops.convert_to_numpy(self.kernel) * mask
+
+    def set_mask(self, mask: np.ndarray, stage: int) -> None:
+        """Set mask and stage.
+
+        Args:
+            mask: (in_channels, groups), nonzero where a group reads an input.
+            stage: the stage that the mask belongs to, 0 to `last_stage`.
+
+        Raises:
+            ValueError: a mask that does not match the kernel or the stage.
+        """
+        mask = np.asarray(mask) != 0
+        channels = self.kernel.shape[2]
+        if mask.shape != (channels, self.groups):
+            raise ValueError(
+                f"The mask of {self.name!r} must have shape (in_channels, groups) = "
+                f"{(channels, self.groups)}. Received shape: {mask.shape}"
+            )
+        if not 0 <= stage <= self.last_stage:
+            raise ValueError(
+                f"The stage of {self.name!r} must be 0 to {self.last_stage}. Received: {stage}"
+            )
+        expected = channels - stage * (channels // self.condensation_factor)
+        found = mask.sum(axis=0)
+        if (found != expected).any():
+            raise ValueError(
+                f"At stage {stage} every group of {self.name!r} must read {expected} of "
+                f"{channels} inputs. Received a mask that reads {found.tolist()}"
+            )
+        self.mask.assign(mask.astype("float32"))
+        self.stage_weight.assign(stage)
+
+    def drop_to_stage(self, stage: int) -> None:
+        """Prune every group up to `stage`; does nothing when the layer is already there.
+
+        Raises:
+            ValueError: a stage above `last_stage`.
+        """
+        if stage > self.last_stage:
+            raise ValueError(
+                f"The stage of {self.name!r} must be 0 to {self.last_stage}. Received: {stage}"
+            )
+        if stage <= self.stage:
+            return
+        mask = self.active_inputs
+        norms = self.input_norms()
+        dropped = (stage - self.stage) * (len(mask) // self.condensation_factor)
+        for group in range(self.groups):
+            active = np.flatnonzero(mask[:, group])
+            order = np.argsort(norms[active, group], kind="stable")
+            mask[active[order[:dropped]], group] = False
+        self.set_mask(mask, stage)
+
+    def input_norms(self) -> np.ndarray:
+        """The L1 norm of each input's weights over a group's outputs: (in_channels, groups)."""
+        kernel = np.abs(ops.convert_to_numpy(self.kernel)[0, 0])
+        return kernel.reshape(len(kernel), -1, self.groups).sum(axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "groups": self.groups,
+            "condensation_factor": self.condensation_factor,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

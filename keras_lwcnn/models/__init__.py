@@ -1,0 +1,19 @@
+"""Builders of the networks, with the arguments of `keras.applications`."""
+
+from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
+from keras_lwcnn.models.l_mobilenet import LMobileNet
+from keras_lwcnn.models.preprocessing import preprocess_input
+from keras_lwcnn.models.registry import MODELS, ModelEntry, build, model_named
+from keras_lwcnn.models.xception_lite import XceptionLite
+
+__all__ = [
+    "MODELS",
+    "CondenseNeXt",
+    "CondenseNet",
+    "LMobileNet",
+    "ModelEntry",
+    "XceptionLite",
+    "build",
+    "model_named",
+    "preprocess_input",
+]

@@ -1,0 +1,74 @@
+"""Networks by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
+from keras_lwcnn.models.l_mobilenet import LMobileNet
+from keras_lwcnn.models.preprocessing import preprocess_input
+from keras_lwcnn.models.xception_lite import XceptionLite
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A network that can be built by name.
+
+    Args:
+        builder: the function that builds it, with the arguments of `keras.applications`.
+        summary: what it is, in one line.
+        default_size: height and width of its images where the builder is not told.
+        input_range: the pixel values that it expects, from 0..255 pixels.
+    """
+
+    builder: Callable[..., keras.Model]
+    summary: str
+    default_size: int
+    input_range: tuple[float, float] = (-1.0, 1.0)
+
+    def preprocess_input(self, x: Any) -> Any:
+        """Scale pixels of 0..255 as this network expects them."""
+        return preprocess_input(x, self.input_range)
+
+
+MODELS: dict[str, ModelEntry] = {
+    "l_mobilenet": ModelEntry(
+        LMobileNet, "L-Mobilenet, reconstructed: 1x1 beside 3x3 branches, 38 layers", 32
+    ),
+    "condensenext": ModelEntry(
+        CondenseNeXt, "CondenseNeXt, reconstructed: learned groups, depthwise separable 3x3", 32
+    ),
+    "xception_lite": ModelEntry(
+        XceptionLite, "Xception-Lite: Xception with 1x1 kernels and fewer channels", 224
+    ),
+    "condensenet": ModelEntry(CondenseNet, "CondenseNet-86: learned group convolutions", 32),
+}
+
+
+def model_named(name: str) -> ModelEntry:
+    """Return the entry of `name` in `MODELS`.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in MODELS:
+        raise ValueError(f"Unknown model {name!r}. Known models: {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def build(name: str, **arguments: Any) -> keras.Model:
+    """Build a network by its name in `MODELS`.
+
+    Args:
+        name: a key of `MODELS`.
+        **arguments: those of its builder.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: an unknown name, or what the builder refuses.
+    """
+    return model_named(name).builder(**arguments)
