@@ -9,7 +9,7 @@ from typing import Any
 
 from convert.calibration import MINIMUM_IMAGES, Calibration, check_calibration
 from convert.inspection import FileFacts, inspect_tflite
-from convert.modes import Mode, io_dtype_for, mode_named
+from convert.modes import OUTPUTS, Mode, io_dtype_for, mode_named
 from convert.quiet import quiet
 from convert.sidecar import package_versions, write_sidecar
 from keras_lwcnn.files import write_bytes
@@ -139,11 +139,13 @@ def to_tflites(
     types = {name: _io_dtype(mode, io_dtype, len(chosen)) for name, mode in chosen.items()}
     if paths is not None and (missing := [name for name in chosen if name not in paths]):
         raise ValueError(f"paths has no entry for {', '.join(missing)}")
+    if output not in OUTPUTS:
+        raise ValueError(f"output={output!r} is unknown; allowed are {', '.join(OUTPUTS)}")
     needed = [name for name, mode in chosen.items() if mode.calibrated]
     if needed and representative_dataset is None:
         raise ValueError(f"mode {needed[0]!r} needs a representative_dataset of calibration images")
     with quiet():  # TensorFlow talks while it is imported
-        from convert import graph
+        from convert import flatbuffer, graph
 
     if isinstance(model, str | Path):
         model = graph.load_model(model)
@@ -152,13 +154,13 @@ def to_tflites(
         units = model.outputs[0].shape[-1]
         if (len(class_names), units) != (2, 1):
             raise ValueError(f"{len(class_names)} class_names given for {units} outputs")
-    model = graph.with_output(model, output)
     calibration = None
     if needed:
         calibration = _calibration(model, representative_dataset, input_range, minimum_images)
         input_range = calibration.input_range
     began = time.perf_counter()
     content = graph.float_tflite(model, allow_select_ops=allow_select_ops)
+    content = flatbuffer.finish(content, output)
     shared = {
         "model": model.name,
         "output": output,

@@ -10,9 +10,6 @@ import numpy as np
 
 from convert.quiet import quiet
 
-OUTPUTS = ("model", "logits", "probabilities")
-SQUASHING = ("softmax", "sigmoid")
-
 
 def load_model(path: str | Path) -> keras.Model:
     """Load a `.keras` file in safe mode (no code from the file is run).
@@ -89,50 +86,6 @@ def flat_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
             yield layer
 
 
-def with_output(model: keras.Model, output: str) -> keras.Model:
-    """Return `model` with the asked form of output.
-
-    Args:
-        model: a functional or sequential model.
-        output: "model" leaves it as it is, "logits" strips a final softmax or sigmoid,
-            "probabilities" appends one where there is none (softmax, sigmoid for one unit).
-
-    Raises:
-        ValueError: another value of `output`.
-    """
-    if output not in OUTPUTS:
-        raise ValueError(f"output={output!r} is unknown; allowed are {', '.join(OUTPUTS)}")
-    if output == "logits" and is_squashed(model):
-        return keras.Model(model.inputs[0], _logits(model), name=model.name)
-    if output == "probabilities" and not is_squashed(model):
-        units = model.outputs[0].shape[-1]
-        squash = keras.layers.Activation("sigmoid" if units == 1 else "softmax")
-        return keras.Model(model.inputs[0], squash(model.outputs[0]), name=model.name)
-    return model
-
-
-def is_squashed(model: keras.Model) -> bool:
-    """Tell whether the model ends in a softmax or sigmoid."""
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        return is_squashed(last)
-    name = getattr(getattr(last, "activation", None), "__name__", "")
-    return isinstance(last, keras.layers.Softmax) or name in SQUASHING
-
-
-def _logits(model: keras.Model) -> Any:
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        inner = keras.Model(last.inputs[0], _logits(last), name=last.name)
-        return inner(last.input)
-    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
-        return last.input
-    linear = type(last).from_config(dict(last.get_config(), activation="linear"))
-    outputs = linear(last.input)
-    linear.set_weights(last.get_weights())
-    return outputs
-
-
 def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes:
     """Convert a Keras model to a float32 TFLite flatbuffer with batch 1.
 
@@ -146,6 +99,7 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
         ValueError: the model needs an op that TFLite does not have.
     """
     import tensorflow as tf
+    from tensorflow.lite.python.lite import ConverterError
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
@@ -157,6 +111,7 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
     def infer(images: Any) -> Any:
         return model(images, training=False)
 
+    refused = None
     with quiet():
         signature = [tf.TensorSpec(shape, model.inputs[0].dtype, name="images")]
         function = tf.function(infer, input_signature=signature, autograph=False)
@@ -168,7 +123,25 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
                 tf.lite.OpsSet.TFLITE_BUILTINS,
                 tf.lite.OpsSet.SELECT_TF_OPS,
             ]
-        return bytes(converter.convert())
+        try:
+            return bytes(converter.convert())
+        except ConverterError as error:
+            refused = _unsupported_ops(error)
+            if not refused:
+                raise
+    hint = "" if allow_select_ops else "; allow_select_ops=True keeps those that TensorFlow runs"
+    raise ValueError(f"TFLite has no builtin for {', '.join(refused)}{hint}")
+
+
+def _unsupported_ops(error: Any) -> list[str]:
+    """Name the ops that TFLite lacks, with the place in the Keras model that needs each."""
+    return sorted(
+        {
+            f"{data.operator.name} at {data.location.call[0].name!r}"
+            for data in error.errors
+            if data.operator.name and data.location.call
+        }
+    )
 
 
 def reference_predictions(model: keras.Model, images: np.ndarray, batch: int = 64) -> np.ndarray:

@@ -128,24 +128,21 @@ def _check_identifier(name: str, start: bytes, size: int) -> None:
 
 
 def _count_ops(name: str, content: bytes) -> tuple[Counter[str], tuple[str, ...]]:
-    from ai_edge_litert import schema_py_generated as schema
+    from convert import flatbuffer
 
-    builtin = {code: op for op, code in vars(schema.BuiltinOperator).items() if op.isupper()}
     try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        codes = [
-            code.customCode.decode()
-            if code.builtinCode == schema.BuiltinOperator.CUSTOM
-            else builtin[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            for code in model.operatorCodes
-        ]
-        ops = [codes[op.opcodeIndex] for graph in model.subgraphs for op in graph.operators or ()]
+        model = flatbuffer.read(content)
+        ops = Counter(
+            flatbuffer.op_name(model, op)
+            for graph in model.subgraphs
+            for op in graph.operators or ()
+        )
     except DAMAGED as error:
         raise ValueError(
             f"{name} is truncated or damaged: {len(content)} bytes hold no whole model"
         ) from error
     custom = {code.customCode.decode() for code in model.operatorCodes if code.customCode}
-    return Counter(ops), tuple(sorted(custom & set(ops)))
+    return ops, tuple(sorted(custom & set(ops)))
 
 
 def _tensor_facts(detail: dict[str, Any]) -> TensorFacts:
@@ -162,10 +159,11 @@ def _tensor_facts(detail: dict[str, Any]) -> TensorFacts:
 def _tensors_from_schema(
     content: bytes,
 ) -> tuple[tuple[TensorFacts, ...], tuple[TensorFacts, ...]]:
-    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools.flatbuffer_utils import type_to_name
 
-    graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
-    types = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
+    from convert import flatbuffer
+
+    graph = flatbuffer.read(content).subgraphs[0]
 
     def facts(index: int) -> TensorFacts:
         tensor = graph.tensors[index]
@@ -173,7 +171,7 @@ def _tensors_from_schema(
         return TensorFacts(
             name=tensor.name.decode(),
             shape=tuple(int(size) for size in tensor.shape),
-            dtype=types[tensor.type],
+            dtype=type_to_name(tensor.type).lower(),
             scale=float(tensor.quantization.scale[0]) if scaled else 0.0,
             zero_point=int(tensor.quantization.zeroPoint[0]) if scaled else 0,
         )

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+OUTPUTS = ("model", "logits", "probabilities")
+"""Forms of output: as the model has it, without a final softmax or sigmoid, with one."""
+
 
 @dataclass(frozen=True)
 class Mode:

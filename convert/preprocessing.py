@@ -54,19 +54,19 @@ def check_against_statistics(model: keras.Model, images: np.ndarray) -> None:
     Raises:
         ValueError: the statistics contradict each other.
     """
-    probe, norm = _first_batch_norm(model)
-    if probe is None:
+    norm = _first_batch_norm(model)
+    if norm is None:
         return
     stored_mean = keras.ops.convert_to_numpy(norm.moving_mean).astype(np.float64)
     stored_var = keras.ops.convert_to_numpy(norm.moving_variance).astype(np.float64)
     if np.allclose(stored_mean, 0) and np.allclose(stored_var, 1):
         return
     chosen = images[np.linspace(0, len(images) - 1, min(PROBE_IMAGES, len(images))).astype(int)]
-    values = np.asarray(keras.ops.convert_to_numpy(probe(chosen, training=False)), np.float64)
+    values = _input_of(norm, model, chosen)
     axes = tuple(axis for axis in range(values.ndim) if axis != norm.axis % values.ndim)
     mean, var = values.mean(axis=axes), values.var(axis=axes)
     factor, deviations = min(
-        (_distance(stored_mean, stored_var, mean, var, share, norm.epsilon))
+        _distance(stored_mean, stored_var, mean, var, share, norm.epsilon)
         for share in np.geomspace(max(1 - norm.momentum, 1e-4), 1.0, 50)
     )
     if factor > VARIANCE_FACTOR or deviations > MEAN_DEVIATIONS:
@@ -92,13 +92,25 @@ def _distance(
     return float(factor), float(deviations)
 
 
-def _first_batch_norm(model: keras.Model) -> tuple[Any, Any]:
-    """Find the first BatchNormalization and a model that computes its input."""
-    for layer in model.layers:
+def _first_batch_norm(model: keras.Model) -> keras.layers.Layer | None:
+    for layer in flat_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
-            return keras.Model(model.inputs, layer.input), layer
-        if isinstance(layer, keras.Model):
-            inner, norm = _first_batch_norm(layer)
-            if inner is not None:
-                return keras.Model(model.inputs, inner(layer.input)), norm
-    return None, None
+            return layer
+    return None
+
+
+def _input_of(layer: keras.layers.Layer, model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return what `layer`, anywhere inside `model`, is given when the model sees the images."""
+    seen: list[np.ndarray] = []
+    call = layer.call
+
+    def recorded(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(keras.ops.convert_to_numpy(inputs))
+        return call(inputs, *args, **kwargs)
+
+    layer.call = recorded
+    try:
+        model(images, training=False)
+    finally:
+        del layer.call
+    return seen[0].astype(np.float64)

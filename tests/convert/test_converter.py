@@ -139,6 +139,12 @@ def test_unknown_names_are_answered_with_the_allowed_ones(model, images):
         to_tflite(model, "int8")
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_files_carry_a_signature_with_plain_names(files, mode):
+    signatures = open_interpreter(str(files[mode])).get_signature_list()
+    assert signatures == {"serving_default": {"inputs": ["images"], "outputs": ["logits"]}}
+
+
 def two_outputs():
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, [keras.layers.Flatten()(inputs), keras.layers.ReLU()(inputs)])
