@@ -1,9 +1,10 @@
 """The part of the benchmark that runs on the device: one file, numpy and LiteRT only.
 
-As a script, ``python worker.py OPTIONS.json`` measures the models named in the options and writes
-one JSON document to standard output (everything else that the process prints goes to standard
-error). As a module it gives `open_interpreter` and `delegation`. It is copied to boards by itself,
-so it imports nothing of its package and runs on Python 3.9 and newer.
+As a script, ``python worker.py OPTIONS.json`` measures the models named in the options, and
+``python worker.py --facts`` tells about the machine alone. Either writes one JSON document to
+standard output; everything else that the process prints goes to standard error. As a module it
+gives `open_interpreter` and `delegation`. It is copied to boards by itself, so it imports nothing
+of its package and runs on Python 3.9 and newer.
 
 The document:
 
@@ -525,15 +526,18 @@ def end_with_parent() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Measure what the options file asks for and write the document; return the exit code."""
     if len(arguments) != 1:
-        print("usage: python worker.py OPTIONS.json", file=sys.stderr)
+        print("usage: python worker.py OPTIONS.json | --facts", file=sys.stderr)
         return 2
     end_with_parent()
     # Native code may print at any time: only the document goes to the real standard output.
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        with open(arguments[0]) as file:
-            document = measure(json.load(file))
+        if arguments[0] == "--facts":
+            document = {"facts": dict(machine_facts(), **read_state())}
+        else:
+            with open(arguments[0]) as file:
+                document = measure(json.load(file))
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         document = {
             "error": " ".join(str(error).split()),

@@ -34,8 +34,8 @@ class Device(ABC):
     """Where models are measured: few verbs, used as a context manager.
 
     A device keeps a folder of its own for the session; `close` removes it and ends what still runs.
-    `measure` is built on the other verbs for devices that have Python and LiteRT; a device that
-    measures by other means overrides it.
+    `facts` and `measure` are built on the other verbs for devices that have Python and LiteRT; a
+    device that works by other means overrides them.
     """
 
     #: As rows name it: "host", "ssh:pi@board", "adb:SERIAL", "emulated:cortex-a72".
@@ -61,12 +61,13 @@ class Device(ABC):
         """Bring a file from the device; return `local`."""
 
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
-        """Return what is known of the machine: os, cpu, core, governor, temperatures, ..."""
-
-    @abstractmethod
     def close(self) -> None:
         """Remove the session's files and end its processes; may be called twice."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the machine: os, cpu, core, governor, temperatures, ..."""
+        script = self.push(Path(worker.__file__), "worker.py")
+        return self._document(self.run([*self.python, script, "--facts"], 60), "facts")["facts"]
 
     def measure(
         self, models: Sequence[Path], options: dict[str, Any], timeout: float
@@ -98,14 +99,23 @@ class Device(ABC):
             file = Path(folder, "options.json")
             file.write_text(json.dumps(options | {"models": remote, "input_files": inputs}))
             completed = self.run([*self.python, script, self.push(file, file.name)], timeout)
-        document = read_document(completed, self.name)
-        if "error" in document:
-            message = document["error"]
-            given = [*models, *options.get("input_files", ())]
-            for path, name in zip([*remote, *inputs], given, strict=True):
-                message = message.replace(path, str(name))
-            raise (DeviceError if document.get("device_at_fault") else ValueError)(message)
-        return document | {"engine": "worker"}
+        given = [*models, *options.get("input_files", ())]
+        names = dict(zip([*remote, *inputs], map(str, given), strict=True))
+        return self._document(completed, "models", names) | {"engine": "worker"}
+
+    def _document(
+        self, completed: Completed, part: str, names: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Read the worker's document, in whose errors our own file names replace the device's."""
+        document = read_document(completed, part, self.name)
+        if "error" not in document:
+            return document
+        message = document["error"]
+        for path, name in (names or {}).items():
+            message = message.replace(path, name)
+        if document.get("device_at_fault"):
+            raise DeviceError(f"{self.name}: {message}")
+        raise ValueError(message)
 
     def __enter__(self) -> "Device":
         return self
@@ -119,8 +129,13 @@ class Device(ABC):
         self.close()
 
 
-def read_document(completed: Completed, device: str) -> dict[str, Any]:
-    """Read the worker's document from what it printed.
+def read_document(completed: Completed, part: str, device: str) -> dict[str, Any]:
+    """Read the worker's document: the last line of what it printed.
+
+    Args:
+        completed: the worker's end.
+        part: what the document must hold, if not an error.
+        device: the device's name, for messages.
 
     Raises:
         DeviceError: the worker crashed or was killed, or its output is cut or no JSON.
@@ -128,11 +143,12 @@ def read_document(completed: Completed, device: str) -> dict[str, Any]:
     said = last_line(completed.stderr)
     if completed.returncode not in (0, 3):
         raise DeviceError(f"{device}: {how_it_ended(completed.returncode)}{said}")
+    lines = completed.stdout.strip().splitlines()
     try:
-        document = json.loads(completed.stdout)
+        document = json.loads(lines[-1]) if lines else None
     except json.JSONDecodeError:
         document = None
-    if not isinstance(document, dict) or not ("error" in document or "models" in document):
+    if not isinstance(document, dict) or not ("error" in document or part in document):
         raise DeviceError(
             f"{device}: the worker's output is cut or no JSON "
             f"({len(completed.stdout)} characters, ending {completed.stdout[-30:]!r}); "
@@ -143,6 +159,10 @@ def read_document(completed: Completed, device: str) -> dict[str, Any]:
 
 def how_it_ended(returncode: int) -> str:
     """Say in words what an exit code of the worker means, with a way out."""
+    if returncode == 127:
+        return "there is no such program on the device: give the path of its Python"
+    if returncode == 126:
+        return "the program cannot be executed there: wrong architecture, or not executable"
     number = -returncode if returncode < 0 else returncode - 128
     try:
         name = signal.Signals(number).name
