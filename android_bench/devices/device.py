@@ -107,7 +107,7 @@ class Device(ABC):
         self, completed: Completed, part: str, names: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """Read the worker's document, in whose errors our own file names replace the device's."""
-        document = read_document(completed, part, self.name)
+        document = read_document(completed, self.name, part)
         if "error" not in document:
             return document
         message = document["error"]
@@ -129,13 +129,13 @@ class Device(ABC):
         self.close()
 
 
-def read_document(completed: Completed, part: str, device: str) -> dict[str, Any]:
+def read_document(completed: Completed, device: str, part: str = "models") -> dict[str, Any]:
     """Read the worker's document: the last line of what it printed.
 
     Args:
         completed: the worker's end.
-        part: what the document must hold, if not an error.
         device: the device's name, for messages.
+        part: what the document must hold, if not an error.
 
     Raises:
         DeviceError: the worker crashed or was killed, or its output is cut or no JSON.
