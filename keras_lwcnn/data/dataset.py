@@ -35,6 +35,7 @@ class ImageDataset:
         val: images that choices are made on (epochs, quantization options).
         test: images that are only ever measured on.
         class_names: one name a class, in label order.
+        source: what `load_data` was given, so that a later step can load the same images.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ImageDataset:
     val: Split
     test: Split
     class_names: tuple[str, ...]
+    source: str | None = None
 
     def __post_init__(self) -> None:
         """Check that the splits agree with each other and with the class names.
@@ -90,6 +92,7 @@ class ImageDataset:
         """Describe the data set for rows and reports, without the pixels."""
         return {
             "name": self.name,
+            "source": self.source,
             "input_shape": list(self.input_shape),
             "class_names": list(self.class_names),
             "images": {name: len(getattr(self, name)) for name in SPLITS},
@@ -113,3 +116,28 @@ def scale_images(images: np.ndarray, input_range: tuple[float, float]) -> np.nda
     if not low < high:
         raise ValueError(f"input_range has to rise, for example (-1.0, 1.0); got {input_range}")
     return images.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)
+
+
+def balanced_indices(labels: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
+    """Choose images so that no class has more than one above any other that still has images.
+
+    Args:
+        labels: class indices, shape (n,).
+        count: how many to choose, 1 to n.
+        seed: of the choice.
+
+    Returns:
+        Sorted indices, shape (count,), int64.
+
+    Raises:
+        ValueError: when `count` is out of range.
+    """
+    if not 1 <= count <= len(labels):
+        raise ValueError(f"{count} images asked for; allowed are 1 to {len(labels)}")
+    order = np.random.default_rng(seed).permutation(len(labels))
+    # How many images of the same class come before each one: round r takes the r-th of each class.
+    rounds = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        of_class = order[labels[order] == label]
+        rounds[of_class] = np.arange(len(of_class))
+    return np.sort(order[np.argsort(rounds[order], kind="stable")[:count]])

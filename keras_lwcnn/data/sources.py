@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +59,10 @@ def load_data(source: str | Path, *, image_size: int | None = None, seed: int = 
     if stored is None:
         dataset = NAMED_SOURCES[name](seed)
     elif stored.is_dir():
-        return load_folder(stored, image_size=image_size or 224, seed=seed)
+        dataset = load_folder(stored, image_size=image_size or 224, seed=seed)
     else:
         dataset = load_npz(stored, seed=seed)
-    return _resized(dataset, image_size)
+    return replace(_resized(dataset, image_size), source=name)
 
 
 def load_npz(path: Path, *, seed: int = 0) -> ImageDataset:

@@ -1,0 +1,70 @@
+"""What several verbs share: options that mean the same everywhere, records, and progress."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Declare `--data` and `--image-size`."""
+    parser.add_argument(
+        "--data",
+        required=required,
+        metavar="SOURCE",
+        help="digits, cifar10, an .npz, a folder of class folders, or a name in $LWCNN_DATA"
+        + ("" if required else " (default: what the model was trained on)"),
+    )
+    parser.add_argument(
+        "--image-size", type=int, metavar="PIXELS", help="side of the images (default: as stored)"
+    )
+
+
+def add_rows_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--rows`."""
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="append JSON rows to this file")
+
+
+def names(text: str) -> list[str]:
+    """Read names separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a training record; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a training record: {error}") from error
+    if not isinstance(record, dict) or record.get("kind") != "train":
+        raise ValueError(f"{path} is not a training record: its kind is not 'train'")
+    return record
+
+
+def append_rows(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
+    """Append rows to a file, where one is given."""
+    if path is not None:
+        from android_bench import append_rows as append
+
+        append(path, rows)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show that something goes on while the block runs, with the time that it has taken."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(what, highlight=False)
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        progress.add_task(what)
+        yield

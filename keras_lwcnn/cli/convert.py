@@ -1,0 +1,151 @@
+"""Convert a .keras file to .tflite files, with checked calibration and a sidecar each."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+DEFAULT_IMAGES = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `lwcnn convert`."""
+    from keras_lwcnn.cli.common import add_data_arguments, add_rows_argument
+
+    parser.add_argument("model", type=Path, metavar="MODEL.keras")
+    add_mode_arguments(parser)
+    add_data_arguments(parser, required=False)
+    parser.add_argument("--out", type=Path, help="folder for the files (default: the model's)")
+    parser.add_argument(
+        "--input-range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="what pixels 0 and 255 become for the model (default: as in its training record)",
+    )
+    parser.add_argument(
+        "--output",
+        default="model",
+        help="model (as it is, default), logits (without a final softmax) or probabilities",
+    )
+    add_rows_argument(parser)
+
+
+def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what conversions are asked for."""
+    from keras_lwcnn.cli.common import names
+
+    parser.add_argument(
+        "--modes",
+        type=names,
+        metavar="MODE,...",
+        help="float32, float16, dynamic, int8, int16x8 (default: all of them)",
+    )
+    parser.add_argument(
+        "--io-dtype", help="input and output of int8 files: int8 (default), uint8 or float32"
+    )
+    parser.add_argument(
+        "--calibration-images",
+        type=int,
+        default=DEFAULT_IMAGES,
+        metavar="COUNT",
+        help=f"training images to calibrate with, balanced by class (default {DEFAULT_IMAGES})",
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run `lwcnn convert`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from keras_lwcnn.cli.common import append_rows
+
+    rows = convert_model(
+        args.model,
+        args.out or args.model.parent,
+        modes=args.modes,
+        source=args.data,
+        image_size=args.image_size,
+        images=args.calibration_images,
+        io_dtype=args.io_dtype,
+        input_range=args.input_range,
+        output=args.output,
+    )
+    append_rows(args.rows, rows)
+    table = Table()
+    for column in ("file", "mode", "size (kB)", "input", "ops in XNNPACK", "partitions"):
+        table.add_column(column, justify="left" if column in ("file", "mode") else "right")
+    for row in rows:
+        table.add_row(
+            row["file"],
+            row["mode"],
+            f"{row['size'] / 1e3:,.0f}",
+            row["io_dtype"],
+            f"{row['delegated_nodes']} of {row['nodes']}",
+            str(row["partitions"]),
+        )
+    Console().print(table)
+
+
+def convert_model(
+    model_file: Path,
+    out: Path,
+    *,
+    modes: Sequence[str] | None = None,
+    source: str | None = None,
+    image_size: int | None = None,
+    images: int = DEFAULT_IMAGES,
+    io_dtype: str | None = None,
+    input_range: Sequence[float] | None = None,
+    output: str = "model",
+) -> list[dict[str, Any]]:
+    """Write a .tflite file and its sidecar for each mode, named after the model file; give rows."""
+    from convert import MODES, to_tflites
+    from convert.graph import check_keras_file
+    from convert.modes import mode_named
+    from keras_lwcnn.cli.common import read_record, working
+
+    chosen = [mode_named(name) for name in modes or MODES]
+    check_keras_file(model_file)
+    record = read_record(model_file.with_suffix(".json"))
+    if input_range is None:
+        input_range = record.get("input_range")
+    calibration = None
+    if any(mode.calibrated for mode in chosen):
+        source = source or record.get("dataset", {}).get("source")
+        if source is None:
+            calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
+            raise ValueError(f"{calibrated} needs calibration images: give --data")
+        size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
+        calibration = _calibration(source, size, images, input_range)
+    with working(f"Converting {model_file} to {', '.join(mode.name for mode in chosen)}"):
+        files = to_tflites(
+            model_file,
+            [mode.name for mode in chosen],
+            calibration,
+            paths={mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen},
+            io_dtype=io_dtype,
+            input_range=None if input_range is None else tuple(input_range),
+            output=output,
+            class_names=record.get("dataset", {}).get("class_names"),
+        )
+    return [file.to_dict() for file in files.values()]
+
+
+def _calibration(
+    source: str, image_size: int | None, count: int, input_range: Sequence[float] | None
+) -> Any:
+    """Choose training images, as many of each class as the count allows, and scale them."""
+    from convert import Calibration
+    from keras_lwcnn.data import balanced_indices, load_data, scale_images
+
+    if input_range is None:
+        raise ValueError("--input-range is needed: the model has no training record that tells it")
+    train = load_data(source, image_size=image_size).train
+    indices = balanced_indices(train.labels, count)
+    return Calibration(
+        scale_images(train.images[indices], tuple(input_range)),
+        tuple(input_range),
+        source=f"{source}, train split",
+        indices=tuple(int(i) for i in indices),
+    )

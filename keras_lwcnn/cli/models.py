@@ -1,0 +1,50 @@
+"""List the networks with their parameters, MACs and input."""
+
+import argparse
+import json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `lwcnn models`."""
+    parser.add_argument(
+        "names", nargs="*", metavar="MODEL", help="only these networks; all when none is named"
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        help="side of the input in pixels (default: what each network is made for)",
+    )
+    parser.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
+    parser.add_argument("--json", action="store_true", help="print JSON lines instead of a table")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run `lwcnn models`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from keras_lwcnn.costs import costs
+    from keras_lwcnn.models import MODELS, build
+
+    table = Table(title=f"{args.classes} classes")
+    table.add_column("model")
+    for column in ("input", "parameters", "trainable", "MACs", "kept activations"):
+        table.add_column(column, justify="right")
+    table.add_column("what it is")
+    for name in args.names or MODELS:
+        size = args.image_size or MODELS[name].default_size
+        model = build(name, input_shape=(size, size, 3), classes=args.classes)
+        figures = costs(model)
+        if args.json:
+            print(json.dumps({"model": name, **figures.to_dict()}))
+        table.add_row(
+            name,
+            f"{size} px",
+            f"{figures.parameters:,}",
+            f"{figures.trainable_parameters:,}",
+            f"{figures.macs / 1e6:,.1f} M",
+            f"{figures.activations:,}",
+            MODELS[name].summary,
+        )
+    if not args.json:
+        Console().print(table)

@@ -1,0 +1,117 @@
+"""Do the whole chain: train, convert to every mode, compare, benchmark, report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_lwcnn.training import Recipe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `lwcnn run`."""
+    from keras_lwcnn.cli.common import add_data_arguments
+    from keras_lwcnn.cli.convert import add_mode_arguments
+    from keras_lwcnn.cli.train import add_recipe_arguments
+
+    parser.add_argument(
+        "--model", default="l_mobilenet", help="a name that `lwcnn models` lists (l_mobilenet)"
+    )
+    add_data_arguments(parser, required=True)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for everything that comes of it"
+    )
+    add_recipe_arguments(parser)
+    add_mode_arguments(parser)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run `lwcnn run`."""
+    from keras_lwcnn.cli.bench import bench_files
+    from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.compare import compare_files
+    from keras_lwcnn.cli.convert import convert_model
+    from keras_lwcnn.cli.train import recipe_from, train_model
+    from keras_lwcnn.files import written_beside
+    from keras_lwcnn.report import write_report
+
+    out: Path = args.out
+    modes = _checked_modes(args.modes)
+    recipe = recipe_from(args)
+    rows = [
+        _finished_training(args, recipe)
+        or train_model(args.model, args.data, args.image_size, recipe, out)
+    ]
+    rows += convert_model(
+        out / "model.keras",
+        out,
+        modes=modes,
+        source=args.data,
+        image_size=args.image_size,
+        images=args.calibration_images,
+        io_dtype=args.io_dtype,
+    )
+    files = [out / row["file"] for row in rows if row["kind"] == "convert"]
+    rows += compare_files(
+        files, source=args.data, image_size=args.image_size, samples=out / "samples.json"
+    )
+    rows += bench_files(files, "host", sessions=3, min_secs=0.3)
+    with written_beside(out / "rows.jsonl") as temporary:
+        append_rows(temporary, rows)
+    page = write_report(rows, out / "report.html", samples=out / "samples.json")
+    _print_summary(rows)
+    print(f"wrote {page}")
+
+
+def _checked_modes(modes: list[str] | None) -> list[str]:
+    """Check the modes before anything long starts; the comparison needs float32."""
+    from convert import MODES
+    from convert.modes import mode_named
+
+    chosen = [mode_named(name).name for name in modes or MODES]
+    if "float32" not in chosen:
+        raise ValueError(f"--modes has to hold float32, which others are compared with: {chosen}")
+    return chosen
+
+
+def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
+    """Give the record of a finished training of the same settings in the folder, or None."""
+    from keras_lwcnn.cli.common import read_record
+
+    record = read_record(args.out / "model.json")
+    if not record or not (args.out / "model.keras").is_file():
+        return None
+    dataset = record["dataset"]
+    same = (
+        record["model"] == args.model
+        and record["recipe"] == recipe.to_dict()
+        and dataset["source"] == args.data
+        and args.image_size in (None, dataset["input_shape"][0])
+    )
+    if same:
+        print(f"{args.out / 'model.keras'} was trained with these settings: it is used again")
+    return record if same else None
+
+
+def _print_summary(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from keras_lwcnn.report.summary import summarize
+
+    table = Table()
+    table.add_column("mode")
+    for column in ("size (kB)", "top-1", "drop (points)", "agreement", "median on host (ms)"):
+        table.add_column(column, justify="right")
+    for mode in summarize(rows).modes:
+        table.add_row(
+            mode.mode,
+            f"{mode.convert['size'] / 1e3:,.0f}",
+            f"{mode.compare['top1']:.2%}",
+            f"{mode.compare['drop']:.2f}",
+            f"{mode.compare['agreement']:.2%}",
+            f"{mode.host['median_us'] / 1e3:.3f}",
+        )
+    Console().print(table)

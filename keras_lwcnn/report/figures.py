@@ -1,0 +1,79 @@
+"""The page's pictures, as SVG text that stands in the HTML itself."""
+
+import io
+import re
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from keras_lwcnn.report.summary import ModeSummary, Row
+
+COLORS = ("#2563eb", "#0891b2", "#7c3aed", "#ea580c", "#64748b", "#16a34a", "#db2777", "#a16207")
+
+
+def training_curve(train: Row) -> str:
+    """Draw loss and top-1 of a run, for training and validation images, over the epochs."""
+    history = train["history"]
+    figure = Figure(figsize=(7.4, 2.9), layout="constrained")
+    loss, top1 = figure.subplots(1, 2)
+    for axes, name, label in ((loss, "loss", "loss (nats)"), (top1, "top1", "top-1 (%)")):
+        scale = 100 if name == "top1" else 1
+        for key, color, what in (
+            (name, COLORS[4], "training, augmented"),
+            (f"val_{name}", COLORS[0], "validation"),
+        ):
+            values = [scale * value for value in history[key]]
+            axes.plot(range(1, len(values) + 1), values, color=color, label=what, linewidth=1.8)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.legend(frameon=False, fontsize=8)
+        _plain(axes)
+    return _svg(figure)
+
+
+def accuracy_against_size(modes: list[ModeSummary]) -> str:
+    """Draw top-1 against file size, a point a mode, with the images' sampling error as bars."""
+    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    axes = figure.subplots()
+    for mode, color in zip(modes, COLORS, strict=False):
+        top1, images = mode.compare["top1"], mode.compare["images"]
+        error = (top1 * (1 - top1) / images) ** 0.5
+        size = mode.convert["size"] / 1e6
+        axes.errorbar(size, 100 * top1, 100 * error, fmt="o", color=color, capsize=3, markersize=7)
+        axes.annotate(mode.mode, (size, 100 * top1), (6, 5), textcoords="offset points", fontsize=8)
+    axes.set_xlabel("file size (MB)")
+    axes.set_ylabel("top-1 on test images (%)")
+    axes.set_xlim(left=0)
+    axes.margins(x=0.22, y=0.15)
+    _plain(axes)
+    return _svg(figure)
+
+
+def latency(modes: list[ModeSummary]) -> str:
+    """Draw the host's median latency of each mode, with bars from p5 to p95."""
+    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    axes = figure.subplots()
+    names = [mode.mode for mode in modes]
+    medians = [mode.host["median_us"] / 1e3 for mode in modes]
+    low = [(mode.host["median_us"] - mode.host["p5_us"]) / 1e3 for mode in modes]
+    high = [(mode.host["p95_us"] - mode.host["median_us"]) / 1e3 for mode in modes]
+    bars = axes.barh(names, medians, xerr=(low, high), color=COLORS[: len(modes)], capsize=3)
+    axes.bar_label(bars, [f"{median:.2f} ms" for median in medians], padding=8, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("median of an inference on the host (ms)")
+    axes.margins(x=0.3)
+    _plain(axes)
+    return _svg(figure)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+
+
+def _svg(figure: Figure) -> str:
+    """Render to SVG without the XML prologue, which has no place inside HTML."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    return re.sub(r"^.*?(?=<svg)", "", text.getvalue(), flags=re.DOTALL)

@@ -1,0 +1,58 @@
+"""The report: rows in, one HTML file out."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from keras_lwcnn.files import write_bytes
+from keras_lwcnn.report import figures
+from keras_lwcnn.report.samples import read_samples
+from keras_lwcnn.report.summary import Row, summarize
+from keras_lwcnn.version import __version__
+
+
+def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = None) -> Path:
+    """Write the report of a run as one HTML file that needs nothing beside it.
+
+    Args:
+        rows: rows of kinds `train`, `convert`, `compare` and `bench`; sections without rows are
+            left out.
+        path: the HTML file.
+        samples: file of sample predictions (`write_samples`).
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: when there are no rows to report on.
+    """
+    summary = summarize(rows)
+    if not summary.modes and summary.train is None:
+        raise ValueError("there is nothing to report: no rows of kind train, convert or bench")
+    compared = [mode for mode in summary.modes if mode.compare and mode.convert]
+    timed = [mode for mode in summary.modes if mode.host]
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "percent": lambda value: f"{100 * value:.2f} %",
+        "points": lambda value: f"{value + 0.0:+.2f}",
+        "kilobytes": lambda value: f"{value / 1e3:,.0f} kB",
+        "milliseconds": lambda microseconds: f"{microseconds / 1e3:.2f}",
+    }
+    template = environment.from_string(
+        files("keras_lwcnn.report").joinpath("page.html").read_text(encoding="utf-8")
+    )
+    html = template.render(
+        train=summary.train,
+        modes=summary.modes,
+        by_name={mode.mode: mode for mode in summary.modes},
+        hosts=[mode.host for mode in timed],
+        curve=figures.training_curve(summary.train) if summary.train else None,
+        accuracy=figures.accuracy_against_size(compared) if compared else None,
+        latency=figures.latency(timed) if timed else None,
+        samples=read_samples(samples) if samples else None,
+        version=__version__,
+    )
+    return write_bytes(path, html.encode())

@@ -1,0 +1,157 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lwcnn.data import ImageDataset, load_data
+from keras_lwcnn.data.dataset import Split
+from keras_lwcnn.training import Recipe, train
+from keras_lwcnn.training.checkpoint import SETTINGS_FILE, WEIGHTS_FILE, TrainingDiverged
+from keras_lwcnn.training.preparation import with_preparation
+
+
+def tiny_network(activation=None, classes=10, size=32):
+    """Give a small classifier with what a resume has to restore: BN statistics and dropout."""
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Conv2D(8, 3, 4, activation="relu"),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.Dropout(0.1),
+            keras.layers.Flatten(),
+            keras.layers.Dense(classes, activation=activation),
+        ],
+        name="tiny",
+    )
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def small(digits):
+    """A data set that trains in a moment."""
+    cut = Split(digits.train.images[:200], digits.train.labels[:200])
+    return ImageDataset("small", cut, digits.val, digits.test, digits.class_names)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Stand for a kill in the middle of an epoch."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_training_learns_and_leaves_model_and_record(digits, tmp_path, activation):
+    recipe = Recipe(epochs=8, learning_rate=1e-2)
+    result = train(tiny_network(activation), digits, recipe, tmp_path)
+    assert result.history["val_top1"][-1] > 0.8
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.json", "model.keras"]
+
+    record = json.loads((tmp_path / "model.json").read_text())
+    assert record == result.to_dict()
+    assert record["kind"] == "train"
+    assert record["output"] == ("probabilities" if activation else "logits")
+    assert len(record["history"]["val_loss"]) == 8
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    scaled = digits.val.images.astype("float32") / 127.5 - 1
+    top1 = (loaded.predict(scaled, verbose=0).argmax(-1) == digits.val.labels).mean()
+    assert top1 == pytest.approx(record["history"]["val_top1"][-1], abs=1e-6)
+
+
+def test_a_run_stopped_in_mid_epoch_resumes_to_the_weights_of_an_unbroken_one(small, tmp_path):
+    recipe = Recipe(epochs=4, batch_size=32, label_smoothing=0.1, augmentation="shift_flip")
+    start = tiny_network()
+    initial = start.get_weights()
+    whole = train(start, small, recipe, tmp_path / "whole")
+
+    stopped = tiny_network()
+    stopped.set_weights(initial)
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, small, recipe, tmp_path / "cut", callbacks=[StopAt(15)])
+    assert (tmp_path / "cut" / WEIGHTS_FILE).is_file()
+    resumed = train(tiny_network(), small, recipe, tmp_path / "cut")
+
+    assert resumed.history == whole.history
+    first, second = (
+        keras.saving.load_model(tmp_path / name / "model.keras").get_weights()
+        for name in ("whole", "cut")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not (tmp_path / "cut" / SETTINGS_FILE).exists()
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(small, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_network(), small, Recipe(epochs=3), tmp_path, callbacks=[StopAt(5)])
+    with pytest.raises(ValueError, match="checkpoint of another run, which differs in recipe"):
+        train(tiny_network(), small, Recipe(epochs=4), tmp_path)
+    assert (tmp_path / WEIGHTS_FILE).is_file()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(small, tmp_path):
+    class Poison(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.trainable_variables[-1].assign(
+                    keras.ops.full_like(self.model.trainable_variables[-1], float("nan"))
+                )
+
+    with pytest.raises(TrainingDiverged, match="the loss became nan at step"):
+        train(tiny_network(), small, Recipe(epochs=3), tmp_path, callbacks=[Poison()])
+    assert len(json.loads((tmp_path / SETTINGS_FILE).read_text())["history"]["loss"]) == 1
+    assert not (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (dict(classes=7), "10 classes: .None, 10. is needed"),
+        (dict(size=48), r"the model takes \(48, 48, 3\), the images of small are \(32, 32, 3\)"),
+        (dict(activation="sigmoid"), "the model ends in 'sigmoid'; allowed are softmax and None"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_data_is_refused(small, tmp_path, network, message):
+    with pytest.raises(ValueError, match=message):
+        train(tiny_network(**network), small, Recipe(), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("optimizer", "adagrad"),
+        ("learning_rate", 0.0),
+        ("weight_decay", -0.1),
+        ("augmentation", "mixup"),
+        ("label_smoothing", 1.0),
+    ],
+)
+def test_recipe_settings_out_of_range_are_refused_with_their_value(setting, value):
+    with pytest.raises(ValueError) as raised:
+        Recipe(**{setting: value})
+    assert str(value) in str(raised.value) and setting.split("_")[0] in str(raised.value)
+
+
+def test_augmentation_acts_while_training_only(small):
+    passing = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
+    model = with_preparation(passing, "shift_flip", (-1.0, 1.0))
+    pixels = small.train.images[:16]
+    plain = keras.ops.convert_to_numpy(model(pixels, training=False))
+    np.testing.assert_allclose(plain, pixels / 127.5 - 1, atol=1e-6)
+    moved = keras.ops.convert_to_numpy(model(pixels, training=True))
+    assert np.abs(moved - plain).max() > 1
+    # Each image is shifted for itself, by whole pixels: no new grey values.
+    assert set(np.unique(moved.round(4))) <= {*np.unique(plain.round(4)), -1.0}
