@@ -1,0 +1,295 @@
+"""Setting up the emulator: a small arm64 root, LiteRT for arm64, the runner and the counter.
+
+Everything lies in one cache folder and is made in steps. A step that is done is not done again, a
+step that is cut off leaves nothing behind, and a stamp with the checksum of every file tells that
+the whole is there and as it was made.
+
+    emulator/
+        stamp.json          what the set-up was made from, and the files' checksums
+        downloads/          packages and wheels as they came
+        root/               the loader and C and C++ libraries; with the worker, Python too
+        lib/                libLiteRt.so and the names of its functions; with the worker, the wheels
+        bin/                the runner and the counter
+        cores/CORE/         the root again, by links, with that core's /proc and /sys
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from android_bench.devices.device import DeviceError
+from android_bench.emulated import steps
+from android_bench.emulated.kernels import SymbolTable
+from android_bench.native import (
+    COMPILERS,
+    ToolMissing,
+    build_counter,
+    cache_folder,
+    find_tool,
+    write_whole,
+)
+
+#: Raised whenever a set-up made by older code should be made again.
+VERSION = 1
+
+QEMU = ("qemu-aarch64", "qemu-user", "runs ARM programs")
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A finished set-up.
+
+    Args:
+        folder: where it lies.
+        engine: "runner" (the C runner) or "worker" (Python, where no cross compiler is).
+        counts: whether instructions can be counted (QEMU takes plugins).
+        qemu: the emulator's program.
+        qemu_version: as it tells, "7.2.22".
+        qemu_cores: the values that its `-cpu` takes.
+        litert: the version of ai-edge-litert, the same as the host's.
+    """
+
+    folder: Path
+    engine: str
+    counts: bool
+    qemu: str
+    qemu_version: str
+    qemu_cores: tuple[str, ...]
+    litert: str
+
+    @property
+    def library(self) -> Path:
+        """The arm64 libLiteRt.so."""
+        return self.folder / "lib/ai_edge_litert/libLiteRt.so"
+
+    @property
+    def runner(self) -> Path:
+        """The arm64 runner."""
+        return self.folder / "bin/runner"
+
+    @property
+    def counter(self) -> Path:
+        """QEMU's plugin."""
+        return self.folder / "bin/count.so"
+
+    def symbols(self) -> list[SymbolTable]:
+        """Return the names of the functions in LiteRT's libraries."""
+        return [SymbolTable.load(path) for path in sorted(self.folder.glob("lib/*.symbols.json"))]
+
+    def bundle(self) -> dict[str, Path]:
+        """Return what a machine without glibc needs to run the runner, by file name.
+
+        It runs as `./ld-linux-aarch64.so.1 --library-path . ./runner --library ./libLiteRt.so ...`.
+
+        Raises:
+            DeviceError: the set-up has no runner.
+        """
+        if self.engine != "runner":
+            raise DeviceError(
+                "this set-up has no C runner: install gcc-aarch64-linux-gnu, then run: "
+                "lwcnn bench --setup-emulator"
+            )
+        files = {name: self.folder / "root/lib" / name for name in steps.LIBRARIES}
+        return files | {"libLiteRt.so": self.library, "runner": self.runner}
+
+
+def default_folder() -> Path:
+    """Return the cache folder's part for the emulator."""
+    return cache_folder() / "emulator"
+
+
+def find_emulator(folder: Path | None = None) -> Emulator:
+    """Return the emulator as it was set up.
+
+    Args:
+        folder: where; None for the cache folder.
+
+    Raises:
+        DeviceError: it is not set up, or files of it are missing or changed, or were made by
+            another version of this package, of LiteRT or of QEMU.
+    """
+    folder = folder or default_folder()
+    qemu, version, cores = _qemu()
+    again = "run: lwcnn bench --setup-emulator"
+    try:
+        stamp = json.loads((folder / "stamp.json").read_bytes())
+    except (OSError, ValueError):
+        raise DeviceError(f"the emulator is not set up in {folder}: {again}") from None
+    made_from = {"version": VERSION, "litert": _litert_version(), "qemu": version}
+    for key, value in made_from.items():
+        if stamp.get(key) != value:
+            raise DeviceError(
+                f"the emulator in {folder} was set up for {key} {stamp.get(key)}, "
+                f"here is {value}: {again}"
+            )
+    for name, checksum in stamp["files"].items():
+        path = folder / name
+        if not path.is_file() or _checksum(path) != checksum:
+            raise DeviceError(f"{path} is missing or was changed since the set-up: {again}")
+    return Emulator(folder, stamp["engine"], stamp["counts"], qemu, version, cores, stamp["litert"])
+
+
+def setup_emulator(
+    folder: str | Path | None = None, engine: str | None = None, progress: bool = True
+) -> Emulator:
+    """Set up the emulator; quick when it is done already.
+
+    Nothing is installed in the system and no rights are needed: packages are downloaded from the
+    machine's own package sources and unpacked in the folder.
+
+    Args:
+        folder: where; None for the cache folder.
+        engine: "runner" to measure by the C runner, which needs gcc-aarch64-linux-gnu; "worker" to
+            measure by worker.py in an emulated Python, which starts in seconds and needs
+            mmdebstrap; None for the runner where its compiler is, else the worker.
+        progress: whether to draw a progress bar.
+
+    Returns:
+        The emulator.
+
+    Raises:
+        ValueError: unknown engine.
+        ToolMissing: a program is missing; the message names its package.
+        DeviceError: a download or a build failed.
+    """
+    if engine not in (None, "runner", "worker"):
+        raise ValueError(f"engine is {engine!r}; allowed: runner, worker, or None")
+    folder = Path(folder or default_folder())
+    try:
+        found = find_emulator(folder)
+        if engine in (None, found.engine):
+            return found
+    except ToolMissing:
+        raise
+    except DeviceError:
+        pass
+    qemu, version, cores = _qemu()
+    engine = engine or ("runner" if shutil.which(COMPILERS["aarch64"][0]) else "worker")
+    if engine == "runner":
+        find_tool(*COMPILERS["aarch64"], "builds the ARM runner")
+    else:
+        other_way = "or install gcc-aarch64-linux-gnu, which needs no ARM Python and is faster"
+        find_tool("mmdebstrap", "mmdebstrap", f"unpacks an ARM Python ({other_way})")
+    counts, litert = _takes_plugins(qemu), _litert_version()
+
+    # What was made from something else is made anew; downloads stay.
+    plan = {"version": VERSION, "litert": litert, "qemu": version, "engine": engine}
+    _start_over_unless(folder, plan)
+    todo: list[tuple[str, Callable[[], None]]]
+    if engine == "runner":
+        todo = [
+            ("ARM libraries", lambda: steps.cross_root(folder)),
+            (f"LiteRT {litert} for ARM", lambda: steps.litert_alone(folder, litert)),
+            ("runner", lambda: steps.runner(folder)),
+        ]
+    else:
+        todo = [
+            ("ARM root with Python", lambda: steps.python_root(folder)),
+            (f"LiteRT {litert} and numpy for ARM", lambda: steps.python_wheels(folder, litert)),
+        ]
+    if counts:
+        todo.append(("instruction counter", lambda: steps.counter(folder)))
+    todo.append(("cores", lambda: steps.core_roots(folder)))
+    with _progress(progress, len(todo)) as show:
+        for title, step in todo:
+            show(title)
+            step()
+        show("done")
+    stamp = plan | {"counts": counts, "files": _checksums(folder)}
+    write_whole(folder / "stamp.json", (json.dumps(stamp, indent=1) + "\n").encode())
+    return Emulator(folder, engine, counts, qemu, version, cores, litert)
+
+
+def _start_over_unless(folder: Path, plan: dict[str, object]) -> None:
+    """Remove what an earlier set-up made, unless it followed the same plan and was cut off."""
+    path = folder / "plan.json"
+    try:
+        same = json.loads(path.read_bytes()) == plan
+    except (OSError, ValueError):
+        same = False
+    # With a stamp the set-up was finished, and found to be damaged.
+    if same and not (folder / "stamp.json").is_file():
+        return
+    (folder / "stamp.json").unlink(missing_ok=True)
+    for part in ("root", "lib", "bin", "cores"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    write_whole(path, json.dumps(plan).encode())
+
+
+def _qemu() -> tuple[str, str, tuple[str, ...]]:
+    """Return QEMU's program, version and cores."""
+    qemu = find_tool("qemu-aarch64", "qemu-user", "runs ARM programs")
+    words = _output(qemu, "--version").split()
+    version = words[words.index("version") + 1] if "version" in words[:-1] else "unknown"
+    return qemu, version, tuple(_output(qemu, "-cpu", "help").split()[2:])
+
+
+def _takes_plugins(qemu: str) -> bool:
+    """Tell whether this QEMU loads our counter: some packages leave plugins out.
+
+    QEMU loads plugins before it looks for the program, so that none is needed.
+    """
+    if "-plugin" not in _output(qemu, "--help"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = f"{build_counter()},out={folder}/counts"
+        said = _output(qemu, "-plugin", plugin, f"{folder}/none")
+    return "plugin" not in said.lower()
+
+
+def _output(*command: str) -> str:
+    completed = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False
+    )
+    return completed.stdout + completed.stderr
+
+
+def _litert_version() -> str:
+    """Return the version of this machine's LiteRT, which the ARM one must have too."""
+    try:
+        return metadata.version("ai-edge-litert")
+    except metadata.PackageNotFoundError:
+        raise DeviceError(
+            "ai-edge-litert is not installed here: pip install ai-edge-litert"
+        ) from None
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return the checksums of the files that runs use, by their path in the folder."""
+    files = [folder / "root/lib" / name for name in steps.LIBRARIES]
+    files += [path for path in sorted((folder / "lib").rglob("*.so*")) if path.is_file()]
+    files += sorted((folder / "lib").glob("*.symbols.json")) + sorted((folder / "bin").glob("*"))
+    files += sorted((folder / "cores").rglob("cpuinfo"))
+    names = [str(path.relative_to(folder)) for path in files if path.is_file()]
+    return {name: _checksum(folder / name) for name in names}
+
+
+@contextmanager
+def _progress(shown: bool, steps: int) -> Iterator[Callable[[str], None]]:
+    """Draw a bar of steps on standard error; give a function that names the next one."""
+    if not shown:
+        yield lambda title: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("Setting up the emulator"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn(), TextColumn("{task.description}"))  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=steps, completed=-1)
+
+        def show(title: str) -> None:
+            progress.update(task, advance=1, description=title)
+
+        yield show
