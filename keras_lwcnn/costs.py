@@ -101,7 +101,7 @@ def condensenet_flops(model: keras.Model, input_shape: tuple[int, ...] | None = 
     for call in layer_calls(model, input_shape):
         layer = call.layer
         total += _macs(call) or 0
-        if isinstance(layer, layers.Dense) and layer.use_bias:
+        if isinstance(layer, (layers.Dense, CondensedDense)) and layer.bias is not None:
             total += layer.units
         elif isinstance(layer, layers.ReLU):
             total += _elements(call.outputs)

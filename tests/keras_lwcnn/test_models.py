@@ -10,14 +10,15 @@ import pytest
 
 import keras_lwcnn
 from keras_lwcnn.models import MODELS, CondenseNet, CondenseNeXt, LMobileNet, XceptionLite, build
-from keras_lwcnn.models.condensenet import PRESETS
 
 # Small members of each family: (builder, arguments, channels of the last feature map).
+FEW_STAGES = {"stages": ((16, 2), (24, 1)), "strides": (1, 1, 2)}
+FEW_LAYERS = {"stages": (1, 2), "growth_rates": (8, 8)}
 SMALL = {
-    "l_mobilenet": (LMobileNet, {}, 320),
-    "l_mobilenet_plain": (LMobileNet, {"spatial": "plain", "expansion": 1}, 320),
-    "condensenet": (CondenseNet, PRESETS["tiny"], 112),
-    "condensenext": (CondenseNeXt, PRESETS["tiny"], 112),
+    "l_mobilenet": (LMobileNet, FEW_STAGES, 24),
+    "l_mobilenet_plain": (LMobileNet, {"spatial": "plain", "expansion": 1, **FEW_STAGES}, 24),
+    "condensenet": (CondenseNet, FEW_LAYERS, 40),
+    "condensenext": (CondenseNeXt, FEW_LAYERS, 40),
     "xception_lite": (XceptionLite, {"width": 0.125, "middle_repeats": 1}, 256),
 }
 
@@ -99,17 +100,19 @@ def test_weights_of_other_classes_are_refused(small, suffix, tmp_path):
         small(input_shape=(32, 32, 3), classes=4, weights=path)
 
 
-def test_a_saved_model_opens_where_only_the_package_is_imported(small, tmp_path):
-    model = small(input_shape=(32, 32, 3))
+def test_saved_models_open_where_only_the_package_is_imported(tmp_path):
     x = images((2, 32, 32, 3))
-    model.save(tmp_path / "model.keras")
     np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "y.npy", model.predict(x, verbose=0))
+    for name, (builder, arguments, _) in SMALL.items():
+        model = builder(input_shape=(32, 32, 3), **arguments)
+        model.save(tmp_path / f"{name}.keras")
+        np.save(tmp_path / f"{name}.npy", model.predict(x, verbose=0))
     code = (
-        "import sys, numpy as np, keras, keras_lwcnn; folder = sys.argv[1]\n"
-        "model = keras.saving.load_model(folder + '/model.keras')\n"
-        "y = model.predict(np.load(folder + '/x.npy'), verbose=0)\n"
-        "np.testing.assert_allclose(y, np.load(folder + '/y.npy'), atol=1e-6)\n"
+        "import pathlib, sys, numpy as np, keras, keras_lwcnn\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "for path in folder.glob('*.keras'):\n"
+        "    y = keras.saving.load_model(path).predict(np.load(folder / 'x.npy'), verbose=0)\n"
+        "    np.testing.assert_allclose(y, np.load(path.with_suffix('.npy')), atol=1e-6)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=300)
 
