@@ -11,7 +11,7 @@ from typing import Any
 from android_bench import rows
 from android_bench.devices import Device, open_device
 from android_bench.result import BenchmarkResult
-from android_bench.statistics import summarize
+from android_bench.statistics import merge, summarize
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,9 @@ def benchmark_interleaved(
         raise ValueError("no file to measure")
     for path in paths:
         check_model(path)
+    for name in chosen.input_files:
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"no such input file: {name}")
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     settings = chosen.to_dict()
     del settings["timeout"]
@@ -191,7 +194,9 @@ def _result(
     sessions = measured["sessions_us"]
     warmup = measured["warmup_us"]
     times = [time for session in sessions for time in session]
-    summary = summarize(times).to_dict() if times else {}
+    # Native tools tell each session's summary alone.
+    summaries = measured.get("summaries") or [summarize(session) for session in sessions]
+    summary = summarize(times) if times else merge(summaries) if summaries else None
     names = ("median", "mean", "min", "max", "std", "p5", "p95")
     return BenchmarkResult(
         date=date,
@@ -211,9 +216,9 @@ def _result(
         init_us=measured["init_us"],
         first_us=measured["first_us"],
         warmup_us=sum(warmup) / len(warmup) if warmup else None,
-        **{f"{name}_us": summary.get(name) for name in names},
-        session_medians_us=[summarize(session).median for session in sessions],
-        runs=measured.get("runs", len(times)),
+        **{f"{name}_us": getattr(summary, name, None) for name in names},
+        session_medians_us=[item.median for item in summaries if item.median is not None],
+        runs=summary.count if summary else measured["runs"],
         **{name: measured.get(name) for name in ("memory_init_mb", "memory_peak_mb")},
         instructions=measured.get("instructions"),
         instruction_classes=measured.get("instruction_classes"),

@@ -13,7 +13,8 @@ class BenchmarkResult:
     Times are in microseconds, each None on emulated cores, where time means nothing; statistics
     are over all measured inferences, as TensorFlow Lite's `benchmark_model` defines them. Memory is
     the growth of the maximum resident set since before the model was opened, in MB of 10^6 bytes,
-    None where several models share the process or the device does not tell.
+    None where several models share the process or the device does not tell. Where engine is
+    "benchmark_model" and there are several sessions, the median is that of the sessions' medians.
     """
 
     # What ran.

@@ -78,8 +78,8 @@ def _validate_bench(row: dict[str, Any]) -> None:
         raise ValueError(f"{row['device']} row with times: emulated time is no latency")
     if not emulated and row["instructions"] is not None:
         raise ValueError(f"{row['device']} row with instructions: only emulated cores count them")
-    if not emulated and row["median_us"] is None:
-        raise ValueError(f"{row['device']} row without median_us")
+    if not emulated and row["mean_us"] is None:
+        raise ValueError(f"{row['device']} row without mean_us")
 
 
 def append_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -12,18 +12,18 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of one series, in the unit of its values."""
+    """Statistics of one series, in the unit of its values; None where a tool does not tell."""
 
     count: int
-    median: float
+    median: float | None
     mean: float
-    min: float
-    max: float
-    std: float
-    p5: float
-    p95: float
+    min: float | None
+    max: float | None
+    std: float | None
+    p5: float | None
+    p95: float | None
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return the fields as a dict."""
         return asdict(self)
 
@@ -73,6 +73,38 @@ def summarize(values: Sequence[float]) -> Summary:
         std=math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values)),
         p5=percentile(values, 5),
         p95=percentile(values, 95),
+    )
+
+
+def merge(summaries: Sequence[Summary]) -> Summary:
+    """Summarize several series of which only the summaries are known.
+
+    Count, mean, minimum, maximum and deviation are those of all values together. Percentiles cannot
+    be had that way: with several series the median is the median of their medians, and p5 and p95
+    are None.
+    """
+    if len(summaries) == 1:
+        return summaries[0]
+    count = sum(item.count for item in summaries)
+    mean = math.fsum(item.count * item.mean for item in summaries) / count
+
+    def known(name: str) -> list[float] | None:
+        values = [getattr(item, name) for item in summaries]
+        return None if None in values else values
+
+    medians, minima, maxima, deviations = map(known, ("median", "min", "max", "std"))
+    squares = (
+        item.count * (item.std**2 + (item.mean - mean) ** 2) for item in summaries if deviations
+    )
+    return Summary(
+        count=count,
+        median=percentile(medians, 50) if medians else None,
+        mean=mean,
+        min=min(minima) if minima else None,
+        max=max(maxima) if maxima else None,
+        std=math.sqrt(math.fsum(squares) / count) if deviations else None,
+        p5=None,
+        p95=None,
     )
 
 

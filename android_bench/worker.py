@@ -541,7 +541,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         document = {
             "error": " ".join(str(error).split()),
-            "device_at_fault": isinstance(error, ImportError),
+            "device_at_fault": isinstance(error, (ImportError, OSError)),
         }
     with output:
         json.dump(document, output)

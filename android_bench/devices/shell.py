@@ -6,6 +6,7 @@ writes to, that the connection or our process is gone.
 
 import contextlib
 import os
+import re
 import selectors
 import shlex
 import signal
@@ -26,10 +27,10 @@ rm -rf "$folder"
 
 # Arguments: the session's folder, then the command. `exec 3<&0` since a shell gives background
 # jobs an empty standard input; `setsid` so that what the command started can be killed with it.
-# Transport errors are 255 to ssh, so a command may not end so.
+# The exit code is told in words, too: without them the connection was lost on the way.
 _GUARD = """
 folder=$1; shift
-cd "$folder" || exit 254
+cd "$folder" || { echo "android_bench_exit=254" >&2; exit 254; }
 exec 3<&0 </dev/null
 command -v setsid >/dev/null 2>&1 && set -- setsid "$@"
 "$@" 3<&- &
@@ -40,10 +41,11 @@ exec 3<&-
 wait $child
 code=$?
 kill -9 $watch 2>/dev/null
-[ $code = 255 ] && code=254
+echo "android_bench_exit=$code" >&2
 exit $code
 """
 
+_EXIT = re.compile(r"^android_bench_exit=(\d+)\r?\n", re.MULTILINE)
 _MARK = b"android_bench_folder="
 
 
@@ -55,6 +57,15 @@ def guarded(command: Sequence[str], folder: str) -> str:
 def quoted(command: Sequence[str]) -> str:
     """Return the command as one line in which every argument is quoted for a POSIX shell."""
     return " ".join(shlex.quote(argument) for argument in command)
+
+
+def unguarded(completed: Completed) -> Completed | None:
+    """Return how the guarded command ended, or None when its end was not heard of."""
+    match = _EXIT.search(completed.stderr) or _EXIT.search(completed.stdout)
+    if match is None:
+        return None
+    said = (_EXIT.sub("", text) for text in (completed.stdout, completed.stderr))
+    return Completed(int(match[1]), *said)
 
 
 class RemoteFolder:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from android_bench.devices.device import Completed, ConnectionLost, Device, DeviceError, last_line
 from android_bench.devices.local import run_local
-from android_bench.devices.shell import RemoteFolder, guarded
+from android_bench.devices.shell import RemoteFolder, guarded, unguarded
 
 # What ssh says on its standard error, and what that means to the user.
 _TRANSPORT = (
@@ -99,13 +99,14 @@ class SSH(Device):
         """Run a command in the session's folder; it ends when the connection does."""
         line = guarded(command, self._folder.path)
         completed = run_local(self._command(line), timeout, self.name)
-        if completed.returncode == 255:
+        ended = unguarded(completed)
+        if ended is None:
             self._check_transport(completed)
             raise ConnectionLost(
                 f"{self.name}: the connection was lost: check the network and the board's power, "
                 f"and run again{last_line(completed.stderr)}"
             )
-        return completed
+        return ended
 
     def pull(self, remote: str, local: Path) -> Path:
         """Copy a file from the board by scp."""

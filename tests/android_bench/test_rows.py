@@ -65,7 +65,7 @@ def test_a_file_that_ends_in_half_a_line_is_not_appended_to(tmp_path):
         ({"median_us": "fast"}, "median_us is 'fast'; expected float or null or int"),
         ({"num_threads": True}, "num_threads is True"),
         ({"min_us": -1}, "min_us is -1"),
-        ({"median_us": None}, "host row without median_us"),
+        ({"mean_us": None}, "host row without mean_us"),
         ({"instructions": 5}, "host row with instructions"),
         ({"device": "emulated:cortex-a72"}, "emulated time is no latency"),
     ],

@@ -221,11 +221,11 @@ def run_until(device, models, happens):
 
 
 def workers(folder):
-    """The workers in a folder of the board that have loaded LiteRT, and so watch their parent."""
+    """The workers in a folder of the board that have opened their model."""
     found = []
     for pid in running(f"{folder}/worker.py"):
         with contextlib.suppress(OSError):
-            if b"litert" in Path(f"/proc/{pid}/maps").read_bytes():
+            if b"model0.tflite" in Path(f"/proc/{pid}/maps").read_bytes():
                 found.append(pid)
     return found
 
