@@ -1,6 +1,13 @@
 """The package's own layers; importing this module registers them with Keras' serialization."""
 
+from keras_lwcnn.layers.channels import ChannelGather, ChannelShuffle, ChannelSlice
 from keras_lwcnn.layers.condensed_dense import CondensedDense
 from keras_lwcnn.layers.learned_group_conv import LearnedGroupConv2D
 
-__all__ = ["CondensedDense", "LearnedGroupConv2D"]
+__all__ = [
+    "ChannelGather",
+    "ChannelShuffle",
+    "ChannelSlice",
+    "CondensedDense",
+    "LearnedGroupConv2D",
+]

@@ -2,8 +2,10 @@
 
 from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
 from keras_lwcnn.models.l_mobilenet import LMobileNet
+from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
 from keras_lwcnn.models.preprocessing import preprocess_input
 from keras_lwcnn.models.registry import MODELS, ModelEntry, build, model_named
+from keras_lwcnn.models.shufflenet_v2 import ShuffleNetV2
 from keras_lwcnn.models.xception_lite import XceptionLite
 
 __all__ = [
@@ -11,7 +13,9 @@ __all__ = [
     "CondenseNeXt",
     "CondenseNet",
     "LMobileNet",
+    "MobileNetV2",
     "ModelEntry",
+    "ShuffleNetV2",
     "XceptionLite",
     "build",
     "model_named",

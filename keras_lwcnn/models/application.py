@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 POOLINGS = (None, "avg", "max")
+SMALL_SIZE = 64
 WEIGHT_FILES = (".weights.h5", ".keras")
 
 
@@ -72,6 +73,12 @@ def application(
     if weights is not None:
         load_weights(model, weights)
     return model
+
+
+def is_small(input_shape: tuple[int | None, int | None, int]) -> bool:
+    """Tell whether images are small, as CIFAR's: height and width known and at most 64 px."""
+    height, width, _ = input_shape
+    return None not in (height, width) and max(height, width) <= SMALL_SIZE
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
 
-from keras_lwcnn.models.application import application
+from keras_lwcnn.models.application import application, is_small
 
 # (filters, blocks) of each stage: 12 blocks of 3 layers, with stem and classifier 38 layers.
 STAGES = ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1))
@@ -16,7 +17,6 @@ STAGES = ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1))
 # Strides of the stem and of the first block of each stage.
 LARGE_STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
 SMALL_STRIDES = (1, 1, 1, 2, 2, 1, 2, 1)
-SMALL_SIZE = 64
 
 SPATIALS = ("depthwise", "plain")
 
@@ -84,19 +84,13 @@ def LMobileNet(
         raise ValueError(f"spatial must be one of {SPATIALS}. Received: spatial={spatial!r}")
 
     def chosen_strides(shape: tuple) -> Sequence[int]:
-        chosen = strides if strides is not None else default_strides(shape)
+        chosen = strides or (SMALL_STRIDES if is_small(shape) else LARGE_STRIDES)
         if len(chosen) != len(stages) + 1:
             raise ValueError(
                 f"strides must have one entry for the stem and one for each of the {len(stages)} "
                 f"stages. Received: strides={tuple(chosen)}"
             )
         return chosen
-
-    def minimum_size(shape: tuple) -> int:
-        product = 1
-        for stride in chosen_strides(shape):
-            product *= stride
-        return product
 
     def features(x: Any) -> Any:
         stem_stride, *stage_strides = chosen_strides(tuple(x.shape[1:]))
@@ -120,7 +114,7 @@ def LMobileNet(
         name=name,
         input_shape=input_shape,
         default_size=32,
-        minimum_size=minimum_size,
+        minimum_size=lambda shape: prod(chosen_strides(shape)),
         include_top=include_top,
         weights=weights,
         input_tensor=input_tensor,
@@ -128,13 +122,6 @@ def LMobileNet(
         classes=classes,
         classifier_activation=classifier_activation,
     )
-
-
-def default_strides(input_shape: tuple[int | None, int | None, int]) -> tuple[int, ...]:
-    """Return the strides of stem and stages for images of `input_shape`: small up to 64 px."""
-    height, width, _ = input_shape
-    small = None not in (height, width) and max(height, width) <= SMALL_SIZE
-    return SMALL_STRIDES if small else LARGE_STRIDES
 
 
 def _block(x: Any, filters: int, stride: int, expansion: float, spatial: str, name: str) -> Any:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 
 from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
+from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 from keras_lwcnn.models.l_mobilenet import LMobileNet
+from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
 from keras_lwcnn.models.preprocessing import preprocess_input
+from keras_lwcnn.models.shufflenet_v2 import ShuffleNetV2
 from keras_lwcnn.models.xception_lite import XceptionLite
 
 
@@ -44,6 +48,23 @@ MODELS: dict[str, ModelEntry] = {
         XceptionLite, "Xception-Lite: Xception with 1x1 kernels and fewer channels", 224
     ),
     "condensenet": ModelEntry(CondenseNet, "CondenseNet-86: learned group convolutions", 32),
+    "mobilenet_v2": ModelEntry(MobileNetV2, "MobileNetV2, baseline", 32),
+    "shufflenet_v2": ModelEntry(ShuffleNetV2, "ShuffleNetV2 1.0x, baseline", 32),
+    "shufflenet_v2_x0_5": ModelEntry(
+        partial(ShuffleNetV2, width=0.5, name="shufflenet_v2_x0_5"),
+        "ShuffleNetV2 0.5x, baseline",
+        32,
+    ),
+    "xception": ModelEntry(Xception, "Xception of keras.applications, baseline", 224),
+    "keras_mobilenet_v2": ModelEntry(
+        KerasMobileNetV2, "MobileNetV2 of keras.applications, baseline", 224
+    ),
+    "efficientnet_v2_b1": ModelEntry(
+        EfficientNetV2B1,
+        "EfficientNetV2B1 of keras.applications, baseline",
+        224,
+        input_range=(0.0, 255.0),
+    ),
 }
 
 

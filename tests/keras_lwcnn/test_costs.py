@@ -6,7 +6,14 @@ from keras import layers
 
 from keras_lwcnn.condensation import condense
 from keras_lwcnn.costs import condensenet_flops, costs
-from keras_lwcnn.models import CondenseNet, CondenseNeXt, LMobileNet, XceptionLite
+from keras_lwcnn.models import (
+    CondenseNet,
+    CondenseNeXt,
+    LMobileNet,
+    MobileNetV2,
+    XceptionLite,
+    build,
+)
 from keras_lwcnn.models.condensenet import PRESETS
 
 R1 = {"spatial": "depthwise", "expansion": 3}
@@ -45,7 +52,8 @@ def test_xception_lite_has_the_published_parameters(arguments, parameters):
 
 
 def test_xception_lite_needs_the_stated_macs():
-    assert round(costs(XceptionLite()).macs / 1e9, 3) == 2.785
+    rescaling = 224 * 224 * 3  # the plan's first layer, which is outside of our graph
+    assert round((costs(XceptionLite()).macs + rescaling) / 1e9, 3) == 2.786
     assert round(costs(XceptionLite(exit_shortcut_kernel=1)).macs / 1e9, 3) == 2.580
 
 
@@ -87,6 +95,33 @@ def test_condensed_condensenexts_need_the_stated_macs(arguments, mmacs):
     model = CondenseNeXt(**arguments)
     condense(model)
     assert round(costs(model).macs / 1e6, 1) == mmacs
+
+
+@pytest.mark.parametrize(
+    ("name", "trainable", "mmacs"),
+    [
+        ("mobilenet_v2", 2_236_682, 88.0),
+        ("shufflenet_v2", 1_263_854, 45.0),
+        ("shufflenet_v2_x0_5", 352_042, 10.9),
+    ],
+)
+def test_the_baselines_at_32_px_have_the_stated_counts(name, trainable, mmacs):
+    found = costs(build(name))
+    assert found.trainable_parameters == trainable
+    assert round(found.macs / 1e6, 1) == mmacs
+
+
+def test_our_mobilenet_v2_is_that_of_keras_at_224_px():
+    ours = costs(MobileNetV2(input_shape=(224, 224, 3), classes=1000))
+    theirs = costs(keras.applications.MobileNetV2(weights=None))
+    assert ours.trainable_parameters == theirs.trainable_parameters
+    assert ours.macs == theirs.macs
+
+
+def test_xception_of_keras_has_the_stated_counts():
+    found = costs(build("xception"))
+    assert found.parameters == 21_068_429
+    assert round(found.macs / 1e9, 3) == 4.551
 
 
 def test_condensing_takes_parameters_and_macs_away():

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import keras_lwcnn
-from keras_lwcnn.models import MODELS, CondenseNet, CondenseNeXt, LMobileNet, XceptionLite, build
+from keras_lwcnn.models import (
+    MODELS,
+    CondenseNet,
+    CondenseNeXt,
+    LMobileNet,
+    MobileNetV2,
+    ShuffleNetV2,
+    XceptionLite,
+    build,
+)
 
 # Small members of each family: (builder, arguments, channels of the last feature map).
 FEW_STAGES = {"stages": ((16, 2), (24, 1)), "strides": (1, 1, 2)}
@@ -20,6 +29,7 @@ SMALL = {
     "condensenet": (CondenseNet, FEW_LAYERS, 40),
     "condensenext": (CondenseNeXt, FEW_LAYERS, 40),
     "xception_lite": (XceptionLite, {"width": 0.125, "middle_repeats": 1}, 256),
+    "shufflenet_v2": (ShuffleNetV2, {"width": 0.5, "repeats": (2, 1, 1)}, 1024),
 }
 
 
@@ -170,6 +180,8 @@ def test_channels_first_is_refused(small):
         (LMobileNet, {"strides": (1, 2)}, r"7 stages.*\(1, 2\)"),
         (LMobileNet, {"expansion": 0.3}, "even number.*0.3 with 32 channels"),
         (LMobileNet, {"input_shape": (7, 7, 3)}, "8x8"),
+        (MobileNetV2, {"strides": (1, 2)}, r"8 entries.*\(1, 2\)"),
+        (ShuffleNetV2, {"width": 0.7}, "0.5, 1.0.*0.7"),
         (XceptionLite, {"exit_shortcut_kernel": 5}, "1 or 3.*5"),
         (XceptionLite, {"width": 0}, "width=0"),
         (XceptionLite, {"input_shape": (31, 64, 3)}, "32x32"),
@@ -205,10 +217,19 @@ def test_builders_take_the_arguments_of_keras_applications_in_order(name):
 
 
 def test_every_network_is_built_by_name():
-    for name in MODELS:
-        assert build(name, include_top=False).name == name
+    for name, entry in MODELS.items():
+        assert inspect.signature(entry.builder).parameters["name"].default == name
+    assert build("condensenet", stages=(1,), growth_rates=(8,)).name == "condensenet"
     with pytest.raises(ValueError, match="'resnet'.*l_mobilenet"):
         build("resnet")
+
+
+def test_each_network_gets_the_pixels_that_it_expects():
+    pixels = np.array([[[[0, 255, 51]]]], "uint8")
+    assert MODELS["xception"].preprocess_input(pixels).ravel() == pytest.approx([-1, 1, -0.6])
+    assert MODELS["efficientnet_v2_b1"].preprocess_input(pixels).ravel() == pytest.approx(
+        [0, 255, 51]
+    )
 
 
 def test_preprocessing_scales_to_the_range_and_leaves_its_input_alone():
