@@ -14,7 +14,7 @@ COLORS = ("#2563eb", "#0891b2", "#7c3aed", "#ea580c", "#64748b", "#16a34a", "#db
 def training_curve(train: Row) -> str:
     """Draw loss and top-1 of a run, for training and validation images, over the epochs."""
     history = train["history"]
-    figure = Figure(figsize=(7.4, 2.9), layout="constrained")
+    figure = Figure(figsize=(9.2, 3), layout="constrained")
     loss, top1 = figure.subplots(1, 2)
     for axes, name, label in ((loss, "loss", "loss (nats)"), (top1, "top1", "top-1 (%)")):
         scale = 100 if name == "top1" else 1
@@ -25,6 +25,7 @@ def training_curve(train: Row) -> str:
             values = [scale * value for value in history[key]]
             axes.plot(range(1, len(values) + 1), values, color=color, label=what, linewidth=1.8)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(label)
         axes.legend(frameon=False, fontsize=8)
         _plain(axes)
@@ -33,25 +34,26 @@ def training_curve(train: Row) -> str:
 
 def accuracy_against_size(modes: list[ModeSummary]) -> str:
     """Draw top-1 against file size, a point a mode, with the images' sampling error as bars."""
-    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    figure = Figure(figsize=(4.6, 3.1), layout="constrained")
     axes = figure.subplots()
     for mode, color in zip(modes, COLORS, strict=False):
         top1, images = mode.compare["top1"], mode.compare["images"]
         error = (top1 * (1 - top1) / images) ** 0.5
         size = mode.convert["size"] / 1e6
-        axes.errorbar(size, 100 * top1, 100 * error, fmt="o", color=color, capsize=3, markersize=7)
-        axes.annotate(mode.mode, (size, 100 * top1), (6, 5), textcoords="offset points", fontsize=8)
+        axes.errorbar(
+            size, 100 * top1, 100 * error, fmt="o", color=color, capsize=3, label=mode.mode
+        )
     axes.set_xlabel("file size (MB)")
     axes.set_ylabel("top-1 on test images (%)")
     axes.set_xlim(left=0)
-    axes.margins(x=0.22, y=0.15)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     _plain(axes)
     return _svg(figure)
 
 
 def latency(modes: list[ModeSummary]) -> str:
     """Draw the host's median latency of each mode, with bars from p5 to p95."""
-    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    figure = Figure(figsize=(4.6, 3.1), layout="constrained")
     axes = figure.subplots()
     names = [mode.mode for mode in modes]
     medians = [mode.host["median_us"] / 1e3 for mode in modes]
@@ -60,8 +62,10 @@ def latency(modes: list[ModeSummary]) -> str:
     bars = axes.barh(names, medians, xerr=(low, high), color=COLORS[: len(modes)], capsize=3)
     axes.bar_label(bars, [f"{median:.2f} ms" for median in medians], padding=8, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("median of an inference on the host (ms)")
-    axes.margins(x=0.3)
+    # Modes without fast kernels are tens of times slower: bars to a linear scale hide the others.
+    axes.set_xscale("log")
+    axes.set_xlabel("median of an inference on the host (ms, log)")
+    axes.set_xlim(min(medians) / 2, max(medians) * 8)
     _plain(axes)
     return _svg(figure)
 

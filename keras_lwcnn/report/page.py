@@ -37,7 +37,7 @@ def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = No
     )
     environment.filters |= {
         "percent": lambda value: f"{100 * value:.2f} %",
-        "points": lambda value: f"{value + 0.0:+.2f}",
+        "points": lambda value: f"{value:+.2f}" if round(value, 2) else "0.00",
         "kilobytes": lambda value: f"{value / 1e3:,.0f} kB",
         "milliseconds": lambda microseconds: f"{microseconds / 1e3:.2f}",
     }

@@ -26,8 +26,8 @@ def write_samples(
 ) -> Path:
     """Choose images and store them with the predictions of every mode.
 
-    Images on which two modes disagree come first, then images that all get wrong, then the rest in
-    the order of the test set, so that what quantization costs is looked at first.
+    Half of the places go to images on which two modes disagree, then to images that all get wrong,
+    so that what quantization costs is looked at first; the others to the first right ones.
 
     Args:
         path: the JSON file to write.
@@ -45,7 +45,10 @@ def write_samples(
     disagree = (predictions != predictions[0]).any(axis=0)
     wrong = (predictions != labels).all(axis=0)
     rank = np.where(disagree, 0, np.where(wrong, 1, 2))
-    chosen = np.argsort(rank, kind="stable")[:count]
+    ranked = np.argsort(rank, kind="stable")
+    hard = ranked[rank[ranked] < 2]
+    easy = ranked[rank[ranked] == 2]
+    chosen = [*hard[: max(count // 2, count - len(easy))], *easy][:count]
     samples = [
         {
             "index": int(i),

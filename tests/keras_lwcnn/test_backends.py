@@ -1,0 +1,47 @@
+"""One fit step, saving and loading on the backends other than the suite's own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, tempfile, pathlib
+import keras, numpy as np
+import keras_lwcnn
+from keras_lwcnn.data import ImageDataset, load_data
+from keras_lwcnn.data.dataset import Split
+from keras_lwcnn.training import Recipe, train
+
+assert keras.backend.backend() == sys.argv[1]
+digits = load_data("digits")
+cut = Split(digits.train.images[:32], digits.train.labels[:32])
+small = ImageDataset("small", cut, cut, cut, digits.class_names)
+for name in sys.argv[2:]:
+    model = keras_lwcnn.build(name, input_shape=(32, 32, 3), classes=10, classifier_activation=None)
+    before = [np.array(w) for w in model.get_weights()]
+    with tempfile.TemporaryDirectory() as out:
+        result = train(model, small, Recipe(epochs=1, batch_size=32), out)
+        loaded = keras.saving.load_model(pathlib.Path(out) / "model.keras")
+    assert np.isfinite(result.history["loss"]).all()
+    assert any((a != b).any() for a, b in zip(before, model.get_weights()))
+    x = small.train.images[:4].astype("float32") / 127.5 - 1
+    np.testing.assert_allclose(
+        loaded.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5
+    )
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_networks_fit_save_and_load(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, backend, "l_mobilenet", "condensenext"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

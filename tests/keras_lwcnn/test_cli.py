@@ -1,0 +1,111 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from keras_lwcnn.cli import VERBS, main
+
+
+def fails_with_one_line(capsys, *argv):
+    """Run a verb on bad input; give the one line that it leaves."""
+    assert main([str(word) for word in argv]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    line = lines[-1]
+    assert line.startswith(f"lwcnn {argv[0]}: ") and "Traceback" not in "".join(lines)
+    return line
+
+
+@pytest.mark.parametrize("verb", [None, *VERBS])
+def test_help_loads_nothing_heavy(verb):
+    """Help has to be instant, so it may not import what takes seconds; no clock decides here."""
+    words = ["--help"] if verb is None else [verb, "--help"]
+    code = (
+        "import sys\nfrom keras_lwcnn.cli import main\n"
+        f"try: main({words!r})\nexcept SystemExit as end: assert end.code == 0\n"
+        "heavy = {'keras', 'tensorflow', 'numpy', 'rich', 'matplotlib', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: lwcnn")
+
+
+def test_models_lists_parameters_and_macs(capsys):
+    assert (
+        main(["models", "xception_lite", "--image-size", "224", "--classes", "101", "--json"]) == 0
+    )
+    row = json.loads(capsys.readouterr().out)
+    assert row["model"] == "xception_lite" and row["parameters"] == 15_834_933
+
+
+@pytest.mark.parametrize(
+    ("argv", "found", "allowed"),
+    [
+        (["models", "resnet"], "'resnet'", "l_mobilenet"),
+        (["train", "resnet", "--data", "digits", "--out", "x"], "'resnet'", "xception_lite"),
+        (["train", "l_mobilenet", "--data", "mnist", "--out", "x"], "'mnist'", "cifar10, digits"),
+        (["run", "--data", "digits", "--out", "x", "--modes", "float32,int4"], "'int4'", "int16x8"),
+        (["run", "--data", "digits", "--out", "x", "--modes", "int8"], "int8", "float32"),
+        (["run", "--data", "digits", "--out", "x", "--model", "vgg"], "'vgg'", "condensenext"),
+        (["run", "--data", "imagenet", "--out", "x"], "'imagenet'", "digits"),
+        (["run", "--data", "digits", "--out", "x", "--optimizer", "lion"], "'lion'", "adamw"),
+        (["run", "--data", "digits", "--out", "x", "--io-dtype", "int4"], "'int4'", "uint8"),
+    ],
+)
+def test_unknown_names_are_answered_with_the_allowed_ones(
+    capsys, tmp_path, monkeypatch, argv, found, allowed
+):
+    monkeypatch.chdir(tmp_path)
+    line = fails_with_one_line(capsys, *argv)
+    assert found in line and allowed in line
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_unknown_device_is_answered_with_the_allowed_ones(capsys, tmp_path):
+    file = tmp_path / "m.tflite"
+    file.write_bytes(b"\0\0\0\0TFL3")
+    assert "ssh" in fails_with_one_line(capsys, "bench", file, "--device", "toaster")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"not a model at all"])
+def test_foreign_keras_files_leave_one_line(capsys, tmp_path, content):
+    file = tmp_path / "model.keras"
+    file.write_bytes(content)
+    assert "model.keras" in fails_with_one_line(capsys, "convert", file, "--modes", "float32")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
+
+
+@pytest.mark.parametrize("verb", ["bench", "compare"])
+@pytest.mark.parametrize("content", [b"", b"\x1c\0\0\0TFL3 cut", b"not a model at all"])
+def test_foreign_tflite_files_leave_one_line(capsys, tmp_path, verb, content):
+    file = tmp_path / "model.tflite"
+    file.write_bytes(content)
+    extra = ["--data", "digits"] if verb == "compare" else []
+    assert "model.tflite" in fails_with_one_line(capsys, verb, file, *extra)
+
+
+def test_files_that_are_missing_leave_one_line(capsys, tmp_path):
+    missing = tmp_path / "none"
+    for argv in (
+        ["convert", missing.with_suffix(".keras")],
+        ["compare", missing.with_suffix(".tflite")],
+        ["bench", missing.with_suffix(".tflite")],
+        ["report", missing.with_suffix(".jsonl")],
+    ):
+        assert "none." in fails_with_one_line(capsys, *argv)
+
+
+def test_the_package_imports_no_tensorflow_on_another_backend():
+    code = (
+        "import sys, keras_lwcnn\n"
+        "keras_lwcnn.LMobileNet(input_shape=(32, 32, 3), classes=10)\n"
+        "import keras_lwcnn.training, keras_lwcnn.data, keras_lwcnn.report\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
