@@ -9,9 +9,12 @@ from typing import Any
 _HOMES = {
     "Calibration": "calibration",
     "Comparison": "comparison",
+    "DEFAULT_MODES": "modes",
     "MODES": "modes",
     "Mode": "modes",
+    "QuantizationOptions": "quantization",
     "TFLiteModel": "converter",
+    "ConversionOptions": "options",
     "check_calibration": "calibration",
     "compare": "comparison",
     "inspect_tflite": "inspection",

@@ -44,7 +44,7 @@ class Calibration:
 
 def check_calibration(
     representative_dataset: Any,
-    input_shape: tuple[int, ...],
+    input_shape: tuple[int, ...] | None,
     *,
     input_range: tuple[float, float] | None = None,
     minimum: int = MINIMUM_IMAGES,
@@ -55,7 +55,7 @@ def check_calibration(
         representative_dataset: an array (count, height, width, channels); an iterable, or a
             function without arguments that returns one, of images, batches, one-element lists
             `[batch]`, one-entry dictionaries or (batch, labels) pairs; or a `Calibration`.
-        input_shape: (height, width, channels) of the model.
+        input_shape: (height, width, channels) of the model; None takes that of the first image.
         input_range: (low, high) of the model's preprocessing, e.g. (-1.0, 1.0).
         minimum: how many distinct, non-constant images are asked for.
 
@@ -71,7 +71,7 @@ def check_calibration(
         source, indices = representative_dataset.source, representative_dataset.indices
         input_range = input_range or representative_dataset.input_range
         representative_dataset = representative_dataset.images
-    images = _collect(representative_dataset, tuple(input_shape))
+    images = _collect(representative_dataset, None if input_shape is None else tuple(input_shape))
     _check_values(images)
     distinct = _check_variety(images, minimum)
     if input_range is not None:
@@ -107,13 +107,13 @@ def _as_range(input_range: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
-def _collect(dataset: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _collect(dataset: Any, shape: tuple[int, ...] | None) -> np.ndarray:
     if dataset is None:
         raise ValueError("representative_dataset is missing: this mode needs calibration images")
     if callable(dataset):
         dataset = dataset()
     if isinstance(dataset, np.ndarray):
-        return _as_batch(dataset, shape)
+        return _as_batch(dataset, dataset.shape[1:] if shape is None else shape)
     if not isinstance(dataset, Iterable) or isinstance(dataset, str | bytes | Mapping):
         raise ValueError(
             "representative_dataset has to be an array, an iterable of arrays or a function that "
@@ -122,6 +122,8 @@ def _collect(dataset: Any, shape: tuple[int, ...]) -> np.ndarray:
     batches: list[np.ndarray] = []
     count = 0
     for item in dataset:
+        if shape is None:
+            shape = np.shape(_first_input(item))[-3:]
         batches.append(_as_batch(_first_input(item), shape))
         count += len(batches[-1])
         if count > MAXIMUM_IMAGES:

@@ -40,7 +40,7 @@ def finish(content: bytes, output: str = "model") -> bytes:
     """
     model = read(content)
     graph = model.subgraphs[0]
-    squashed = is_squashed(model)
+    squashed = _squash_op(model)
     if output == "logits" and squashed:
         graph.outputs = [int(_producer(graph).inputs[0])]
         graph.operators = [op for op in graph.operators if op is not squashed]
@@ -55,8 +55,14 @@ def finish(content: bytes, output: str = "model") -> bytes:
     return write(model)
 
 
-def is_squashed(model: schema.ModelT) -> schema.OperatorT | None:
-    """Return the softmax or sigmoid that gives the graph's output, None when another op does."""
+def squash(content: bytes) -> str | None:
+    """Return "SOFTMAX" or "LOGISTIC" when a flatbuffer ends in that op, else None."""
+    model = read(content)
+    op = _squash_op(model)
+    return None if op is None else op_name(model, op)
+
+
+def _squash_op(model: schema.ModelT) -> schema.OperatorT | None:
     op = _producer(model.subgraphs[0])
     return op if op is not None and op_name(model, op) in SQUASHING else None
 

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+import keras_lwcnn  # noqa: F401  (registers its layers, so that their files load)
+from convert.keras_file import check_keras_file
 from convert.quiet import quiet
 
 
@@ -24,28 +26,6 @@ def load_model(path: str | Path) -> keras.Model:
     except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path} cannot be loaded as a Keras model: {reason}") from error
-
-
-def check_keras_file(path: str | Path) -> None:
-    """Refuse, without loading anything, what is not a whole `.keras` archive.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not a zip archive, or one without a model's parts.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
-    if not zipfile.is_zipfile(path):
-        start = path.read_bytes()[:8]
-        raise ValueError(
-            f"{path} is no .keras file: a zip archive is expected, found {path.stat().st_size} "
-            f"bytes that start with {start!r} (foreign or truncated)"
-        )
-    with zipfile.ZipFile(path) as archive:
-        missing = {"config.json", "metadata.json", "model.weights.h5"} - set(archive.namelist())
-    if missing:
-        raise ValueError(f"{path} is no .keras file: it lacks {', '.join(sorted(missing))}")
 
 
 def check_model(model: Any) -> None:

@@ -39,11 +39,29 @@ MODES: dict[str, Mode] = {
         Mode("float16", "weights in half precision", "float16", "float32"),
         Mode("dynamic", "int8 weights, activations quantized while running", "int8", "float32"),
         Mode(
+            "weight_int8", "int8 weights, widened to float when the file opens", "int8", "float32"
+        ),
+        Mode(
             "int8",
             "all integers, for int8 CPU kernels and integer-only accelerators",
             "int8",
             "int8",
             io_dtypes=("int8", "uint8", "float32"),
+            calibrated=True,
+        ),
+        Mode(
+            "int8_float",
+            "int8 inside, float input and output",
+            "int8",
+            "int8",
+            calibrated=True,
+        ),
+        Mode(
+            "int8_uint8",
+            "int8 inside, uint8 input and output: raw camera pixels fit",
+            "int8",
+            "int8",
+            io_dtypes=("uint8",),
             calibrated=True,
         ),
         Mode(
@@ -56,6 +74,9 @@ MODES: dict[str, Mode] = {
         ),
     )
 }
+
+DEFAULT_MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
+"""The modes made when none are named."""
 
 
 def mode_named(name: str) -> Mode:

@@ -1,0 +1,143 @@
+"""The conversion in a process of its own: its memory and its crashes end with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.calibration import Calibration, check_calibration
+from convert.converter import TFLiteModel
+from convert.keras_file import input_shape
+from convert.options import ConversionOptions
+
+SHOWN_CHARACTERS = 4000
+RAISED = {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}
+
+
+def convert_isolated(
+    model: Any,
+    modes: list[str],
+    dataset: Any,
+    options: ConversionOptions,
+    progress: Callable[[str], Any],
+) -> dict[str, TFLiteModel]:
+    """Do what `pipeline.convert` does in a child process on the TensorFlow backend.
+
+    A live model travels as a `.keras` file, so layers of the caller's own have to be importable
+    or registered by a package that the child imports; otherwise convert with `isolated=False`.
+
+    Raises:
+        ValueError: what the conversion refuses.
+        FileNotFoundError: the model file is missing.
+        RuntimeError: the child ended without an answer; the message holds the end of its output.
+    """
+    with tempfile.TemporaryDirectory(prefix="lwcnn-convert-") as folder:
+        job = Path(folder)
+        if not isinstance(model, str | Path):
+            path = job / "model.keras"
+            model.save(path)
+            model = path
+        request = {"model": str(model), "modes": modes, "options": options.to_dict()}
+        if dataset is not None:
+            calibration = check_calibration(
+                dataset,
+                input_shape(model),
+                input_range=options.input_range,
+                minimum=options.minimum_images,
+            )
+            np.save(job / "images.npy", calibration.images)
+            request |= {
+                "input_range": calibration.input_range,
+                "source": calibration.source,
+                "indices": calibration.indices,
+            }
+        (job / "request.json").write_text(json.dumps(request))
+        _run(job, progress)
+        answer = json.loads((job / "answer.json").read_text())
+        if "error" in answer:
+            raise RAISED[answer["error"]](answer["message"])
+        return {
+            mode: TFLiteModel((job / f"{mode}.tflite").read_bytes(), mode, answer["facts"][mode])
+            for mode in modes
+        }
+
+
+def _run(job: Path, progress: Callable[[str], Any]) -> None:
+    environment = dict(
+        os.environ,
+        KERAS_BACKEND="tensorflow",
+        CUDA_VISIBLE_DEVICES="-1",
+        PYTHONPATH=os.pathsep.join(entry or os.getcwd() for entry in sys.path),
+    )
+    environment.pop("TF_USE_LEGACY_KERAS", None)
+    with (job / "output.txt").open("w+", errors="replace") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "convert.isolation", str(job)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+            env=environment,
+        )
+        try:
+            for line in child.stdout:
+                progress(line.rstrip("\n"))
+        finally:
+            if child.poll() is None and sys.exc_info()[0] is not None:
+                child.kill()
+            child.wait()
+        if not (job / "answer.json").is_file():
+            output.seek(0)
+            shown = output.read()[-SHOWN_CHARACTERS:]
+            raise RuntimeError(f"the converter process ended {_ending(child.returncode)}\n{shown}")
+
+
+def _ending(code: int) -> str:
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+
+
+def _answer(job: Path) -> None:
+    """Do the job in this process and leave the answer in its folder."""
+    from convert.pipeline import convert
+
+    request = json.loads((job / "request.json").read_text())
+    dataset = None
+    if (job / "images.npy").is_file():
+        given, indices = request["input_range"], request["indices"]
+        dataset = Calibration(
+            np.load(job / "images.npy"),
+            None if given is None else tuple(given),
+            request["source"],
+            None if indices is None else tuple(indices),
+        )
+    told = os.fdopen(os.dup(1), "w", buffering=1)
+    answer: dict[str, Any]
+    try:
+        done = convert(
+            request["model"],
+            request["modes"],
+            dataset,
+            ConversionOptions.from_dict(request["options"]),
+            lambda step: print(step, file=told),
+        )
+    except tuple(RAISED.values()) as error:
+        kind = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "ValueError"
+        answer = {"error": kind, "message": str(error)}
+    else:
+        for mode, made in done.items():
+            (job / f"{mode}.tflite").write_bytes(made.content)
+        answer = {"facts": {mode: made.to_dict() for mode, made in done.items()}}
+    partial = job / "answer.partial"
+    partial.write_text(json.dumps(answer))
+    partial.rename(job / "answer.json")
+
+
+if __name__ == "__main__":
+    _answer(Path(sys.argv[1]))

@@ -1,0 +1,49 @@
+"""What can be told of a `.keras` file without loading Keras."""
+
+import json
+import zipfile
+from pathlib import Path
+
+PARTS = {"config.json", "metadata.json", "model.weights.h5"}
+
+
+def check_keras_file(path: str | Path) -> None:
+    """Refuse, without loading anything, what is not a whole `.keras` archive.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not a zip archive, or one without a model's parts.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    if not zipfile.is_zipfile(path):
+        start = path.read_bytes()[:8]
+        raise ValueError(
+            f"{path} is no .keras file: a zip archive is expected, found {path.stat().st_size} "
+            f"bytes that start with {start!r} (foreign or truncated)"
+        )
+    with zipfile.ZipFile(path) as archive:
+        missing = PARTS - set(archive.namelist())
+    if missing:
+        raise ValueError(f"{path} is no .keras file: it lacks {', '.join(sorted(missing))}")
+
+
+def input_shape(path: str | Path) -> tuple[int, ...] | None:
+    """Return the input shape without the batch that a `.keras` file declares, None if it does not.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no whole `.keras` archive.
+    """
+    check_keras_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+        shape = config["build_config"]["input_shape"]
+    except (KeyError, TypeError):
+        return None
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no .keras file: its config.json is damaged") from error
+    fixed = isinstance(shape, list) and all(isinstance(size, int) for size in shape[1:])
+    return tuple(shape[1:]) if fixed and len(shape) > 1 else None

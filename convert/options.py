@@ -1,0 +1,62 @@
+"""What may be asked of a conversion besides the mode."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from convert.calibration import MINIMUM_IMAGES
+from convert.modes import OUTPUTS
+from convert.quantization import QuantizationOptions
+
+
+@dataclass(frozen=True)
+class ConversionOptions:
+    """Options of `to_tflite` and `to_tflites`.
+
+    Attributes:
+        io_dtype: number type of input and output: "int8" (default), "uint8" or "float32" for
+            mode int8; "float32" (default) or "int16" for int16x8. Among several modes it goes to
+            those that offer a choice.
+        input_range: (low, high) of the preprocessing. None takes it from a leading Rescaling or
+            Normalization layer; without one, the first BatchNormalization's statistics decide.
+        output: "model" as it is, "logits" without a final softmax or sigmoid, "probabilities"
+            with one.
+        class_names: names of the classes, in the order of the outputs.
+        quantization: what the int8 modes do beyond the stock quantization.
+        allow_select_ops: allow TensorFlow ops that need the Flex delegate.
+        minimum_images: how many distinct calibration images are asked for.
+        verify: refuse files that do not compute what the Keras model does.
+    """
+
+    io_dtype: str | None = None
+    input_range: tuple[float, float] | None = None
+    output: str = "model"
+    class_names: tuple[str, ...] | None = None
+    quantization: QuantizationOptions = field(default_factory=QuantizationOptions)
+    allow_select_ops: bool = False
+    minimum_images: int = MINIMUM_IMAGES
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model.
+
+        Raises:
+            ValueError: unknown `output`.
+        """
+        if self.output not in OUTPUTS:
+            allowed = ", ".join(OUTPUTS)
+            raise ValueError(f"output={self.output!r} is unknown; allowed are {allowed}")
+        if self.class_names is not None:
+            object.__setattr__(self, "class_names", tuple(map(str, self.class_names)))
+        if self.input_range is not None:
+            object.__setattr__(self, "input_range", tuple(map(float, self.input_range)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can hold and `from_dict` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "ConversionOptions":
+        """Return the options that `to_dict` wrote."""
+        quantization = dict(fields["quantization"])
+        quantization["keep_float"] = tuple(quantization["keep_float"])
+        return cls(**dict(fields, quantization=QuantizationOptions(**quantization)))

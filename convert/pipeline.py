@@ -1,0 +1,160 @@
+"""The conversion itself, in this process: one float flatbuffer, then each mode from it."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.calibration import Calibration, check_calibration
+from convert.converter import TFLiteModel, io_dtype
+from convert.inspection import FileFacts, inspect_tflite
+from convert.modes import MODES, Mode
+from convert.options import ConversionOptions
+from convert.quantization import quantize
+from convert.quiet import quiet
+from convert.sidecar import package_versions
+from convert.verification import check_verification, compare_with_keras
+
+VERIFIED_IMAGES = 64
+VERIFIED_VALUES = 2_000_000
+"""Verification takes 64 images, fewer large ones: at most so many input values, at least 8."""
+
+
+def convert(
+    model: Any,
+    modes: list[str],
+    dataset: Any,
+    options: ConversionOptions,
+    progress: Callable[[str], Any],
+) -> dict[str, TFLiteModel]:
+    """Convert a model, or the `.keras` file at a path; see `to_tflites`.
+
+    Args:
+        model: a Keras model or the path of one.
+        modes: names of known modes.
+        dataset: the representative dataset, None when no mode is calibrated.
+        options: checked options.
+        progress: called with a line for each step.
+    """
+    with quiet():  # TensorFlow talks while it is imported
+        from convert import flatbuffer, graph, preprocessing
+
+    if isinstance(model, str | Path):
+        progress("loading the model")
+        model = graph.load_model(model)
+    graph.check_model(model)
+    _check_class_names(options.class_names, model.outputs[0].shape[-1])
+    input_range = options.input_range or preprocessing.declared_range(model)
+    calibration = None
+    if dataset is not None:
+        progress("checking the calibration images")
+        calibration = check_calibration(
+            dataset,
+            tuple(model.inputs[0].shape[1:]),
+            input_range=input_range,
+            minimum=options.minimum_images,
+        )
+        input_range = calibration.input_range
+        if options.input_range is None:
+            preprocessing.check_against_statistics(model, calibration.images)
+    progress("converting the Keras model")
+    began = time.perf_counter()
+    converted = graph.float_tflite(model, allow_select_ops=options.allow_select_ops)
+    model_squash = flatbuffer.squash(converted)
+    content = flatbuffer.finish(converted, options.output)
+    shared = {
+        "model": model.name,
+        "output": options.output,
+        "input_range": None if input_range is None else list(input_range),
+        "class_names": None if options.class_names is None else list(options.class_names),
+        "float_seconds": time.perf_counter() - began,
+    }
+    images = _verification_images(model, calibration, input_range)
+    expected = graph.reference_predictions(model, images)
+    file_squash = flatbuffer.squash(content)
+    done = {}
+    for name in modes:
+        progress(f"writing {name}")
+        mode = MODES[name]
+        made = _one_mode(content, mode, calibration, options, shared, len(modes))
+        if not made.facts["custom_ops"]:
+            verification = compare_with_keras(
+                made.content,
+                images,
+                expected,
+                model_squash=model_squash,
+                file_squash=file_squash,
+            )
+            if options.verify:
+                check_verification(verification, mode)
+            made.facts["verification"] = verification.to_dict()
+        done[name] = made
+    return done
+
+
+def _check_class_names(names: tuple[str, ...] | None, units: int) -> None:
+    if names is not None and len(names) != units and (len(names), units) != (2, 1):
+        raise ValueError(f"{len(names)} class_names given for {units} outputs")
+
+
+def _verification_images(
+    model: Any, calibration: Calibration | None, input_range: tuple[float, float] | None
+) -> np.ndarray:
+    shape = tuple(model.inputs[0].shape[1:])
+    count = int(np.clip(VERIFIED_VALUES // np.prod(shape), 8, VERIFIED_IMAGES))
+    if calibration is not None:
+        return calibration.images[:count]
+    low, high = input_range or (-1.0, 1.0)
+    return np.random.default_rng(0).uniform(low, high, (count, *shape)).astype(np.float32)
+
+
+def _one_mode(
+    float_content: bytes,
+    mode: Mode,
+    calibration: Calibration | None,
+    options: ConversionOptions,
+    shared: dict[str, Any],
+    modes: int,
+) -> TFLiteModel:
+    began = time.perf_counter()
+    used = calibration if mode.calibrated else None
+    dtype = io_dtype(mode, options.io_dtype, modes)
+    images = None if used is None else used.images
+    content = quantize(float_content, mode, images, dtype, options.quantization)
+    seconds = time.perf_counter() - began
+    found = inspect_tflite(content)
+    _check_io(found, dtype, mode)
+    if found.custom_ops and not options.allow_select_ops:
+        raise ValueError(f"mode {mode.name!r} needs custom ops {', '.join(found.custom_ops)}")
+    facts = {
+        "kind": "convert",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "file": None,
+        "mode": mode.name,
+        "io_dtype": dtype,
+        **found.to_dict(),
+        **shared,
+        "seconds": seconds,
+        "quantization": options.quantization.to_dict() if mode.activations == "int8" else None,
+        "calibration": None if used is None else used.to_dict(),
+        "verification": None,
+        "versions": package_versions(),
+    }
+    return TFLiteModel(content, mode.name, facts)
+
+
+def _check_io(found: FileFacts, dtype: str, mode: Mode) -> None:
+    """Check the written file's input and output, which converters are known to get wrong."""
+    for what, tensors in (("input", found.inputs), ("output", found.outputs)):
+        tensor = tensors[0]
+        if len(tensors) != 1 or tensor.dtype != dtype or tensor.shape[0] != 1:
+            raise ValueError(
+                f"the {mode.name} file has an {what} of {tensor.dtype} {tensor.shape}, "
+                f"not one of {dtype} with batch 1"
+            )
+        integer = dtype in ("int8", "uint8", "int16")
+        if integer and not (np.isfinite(tensor.scale) and tensor.scale > 0):
+            raise ValueError(f"the {mode.name} file's {what} has the scale {tensor.scale}")
