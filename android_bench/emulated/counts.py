@@ -13,8 +13,10 @@ from android_bench.emulated.kernels import SymbolTable
 #: In the order in which the counter writes them. Vector loads and stores are "load_store".
 CLASSES = ("load_store", "simd", "scalar", "branch")
 
-#: Two inferences may differ by so much: Python's dictionaries cost a few instructions more or less.
+#: Two inferences may differ by so much of their instructions, or by so many: the C library's and
+#: Python's memory costs a few more or less.
 TOLERANCE = 1e-5
+FEW = 200
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,10 @@ class Counts:
         """Instructions of the last inference by class."""
         return dict(zip(CLASSES, self.runs[-1], strict=True))
 
-    def spread(self) -> float:
-        """Largest relative difference among the inferences after the first, which warms up."""
-        totals = [sum(run) for run in self.runs[1:]] or [self.instructions]
-        return (max(totals) - min(totals)) / min(totals)
+    def agree(self, measured: int) -> bool:
+        """Tell whether the last `measured` inferences took as many instructions as each other."""
+        totals = [sum(run) for run in self.runs[-measured:]]
+        return max(totals) - min(totals) <= max(FEW, TOLERANCE * min(totals))
 
     def kernels(
         self, maps: Sequence[dict[str, Any]], symbols: Sequence[SymbolTable]

@@ -12,7 +12,7 @@ from android_bench import worker
 from android_bench.devices.device import Completed, Device, DeviceError
 from android_bench.devices.local import run_local
 from android_bench.emulated.cores import find_core
-from android_bench.emulated.counts import TOLERANCE, Counts
+from android_bench.emulated.counts import Counts
 from android_bench.emulated.setup import Emulator, find_emulator
 from android_bench.native import runner
 
@@ -21,8 +21,9 @@ NO_TIMES = {"init_us": None, "first_us": None, "warmup_us": [], "sessions_us": [
 NO_MEMORY = {"memory_init_mb": None, "memory_peak_mb": None}
 NO_STATE = {"governor": None, "frequencies_mhz": {}, "temperatures_c": {}}
 
-#: One inference warms up (it sets up operators on the first call), the others must be alike.
-RUNS = {"warmup_runs": 1, "num_runs": 2, "min_secs": 0.0, "warmup_min_secs": 0.0, "sessions": 1}
+#: Two inferences warm up (the first sets up operators, the second the C library's memory), the
+#: others must be alike.
+RUNS = {"warmup_runs": 2, "num_runs": 2, "min_secs": 0.0, "warmup_min_secs": 0.0, "sessions": 1}
 
 #: Ops that LiteRT's own int8 kernels compute alike on every processor.
 EXACT_OPS = {"SOFTMAX", "RESHAPE", "QUANTIZE", "DEQUANTIZE"}
@@ -90,7 +91,7 @@ class Emulated(Device):
     def measure(
         self, models: Sequence[Path], options: dict[str, Any], timeout: float
     ) -> dict[str, Any]:
-        """Count the instructions of one inference of each model, after one to warm up.
+        """Count the instructions of one inference of each model, after two to warm up.
 
         Numbers of runs, seconds and sessions in the options do not matter here: counts are exact,
         so two inferences are compared and the last is reported. All else as `Device.measure`; each
@@ -116,6 +117,35 @@ class Emulated(Device):
             "engine": self.emulator.engine,
         }
 
+    def profile(
+        self, model: Path, options: dict[str, Any], timeout: float
+    ) -> tuple[list[list[dict[str, Any]]], tuple[int, ...], list[dict[str, Any]]]:
+        """Run one inference under LiteRT's profiler, with a clock that counts its own readings.
+
+        Args:
+            model: local path of a `.tflite` file.
+            options: the worker's options.
+            timeout: seconds.
+
+        Returns:
+            The inference's events (as `profiling.profile.from_events` takes them), the
+            instructions executed at each reading of the clock, and the file's ops.
+
+        Raises:
+            ValueError: the model or an option is at fault.
+            DeviceError: the emulator is, or its set-up cannot count or has no runner.
+        """
+        if self.emulator.engine != "runner" or not self.emulator.counts:
+            raise DeviceError(
+                f"{self.name}: instructions by op need gcc-aarch64-linux-gnu and a QEMU with "
+                "plugins at the set-up: lwcnn bench --setup-emulator"
+            )
+        file = self.folder / "counts"
+        with tempfile.TemporaryDirectory(dir=self.folder) as temporary:
+            (prepared,) = runner.prepare([model], options, Path(temporary), timeout)
+            document = self._by_runner(prepared, options | RUNS, timeout, file, "--profile", "1")
+        return document["models"][0]["profile"], Counts.read(file).ticks, prepared.graph
+
     def _count(
         self, prepared: runner.Prepared, options: dict[str, Any], timeout: float
     ) -> dict[str, Any]:
@@ -133,8 +163,8 @@ class Emulated(Device):
             )
         if file:
             counts = Counts.read(file)
-            if counts.spread() > TOLERANCE:
-                totals = ", ".join(str(sum(run)) for run in counts.runs[1:])
+            if not counts.agree(RUNS["num_runs"]):
+                totals = ", ".join(str(sum(run)) for run in counts.runs[-RUNS["num_runs"] :])
                 raise DeviceError(
                     f"{self.name}: two inferences of {prepared.model.name} took different numbers "
                     f"of instructions ({totals}): run again"

@@ -35,6 +35,7 @@ from android_bench.native import (
     find_tool,
     write_whole,
 )
+from android_bench.native.build import SOURCES
 
 #: Raised whenever a set-up made by older code should be made again.
 VERSION = 1
@@ -122,8 +123,7 @@ def find_emulator(folder: Path | None = None) -> Emulator:
         stamp = json.loads((folder / "stamp.json").read_bytes())
     except (OSError, ValueError):
         raise DeviceError(f"the emulator is not set up in {folder}: {again}") from None
-    made_from = {"version": VERSION, "litert": _litert_version(), "qemu": version}
-    for key, value in made_from.items():
+    for key, value in _made_from(version).items():
         if stamp.get(key) != value:
             raise DeviceError(
                 f"the emulator in {folder} was set up for {key} {stamp.get(key)}, "
@@ -180,7 +180,7 @@ def setup_emulator(
     counts, litert = _takes_plugins(qemu), _litert_version()
 
     # What was made from something else is made anew; downloads stay.
-    plan = {"version": VERSION, "litert": litert, "qemu": version, "engine": engine}
+    plan = _made_from(version) | {"engine": engine}
     _start_over_unless(folder, plan)
     todo: list[tuple[str, Callable[[], None]]]
     if engine == "runner":
@@ -205,6 +205,17 @@ def setup_emulator(
     stamp = plan | {"counts": counts, "files": _checksums(folder)}
     write_whole(folder / "stamp.json", (json.dumps(stamp, indent=1) + "\n").encode())
     return Emulator(folder, engine, counts, qemu, version, cores, litert)
+
+
+def _made_from(qemu_version: str) -> dict[str, object]:
+    """Return what a set-up depends on, as the stamp has it."""
+    sources = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
+    return {
+        "version": VERSION,
+        "litert": _litert_version(),
+        "qemu": qemu_version,
+        "sources": hashlib.sha256(sources).hexdigest()[:12],
+    }
 
 
 def _start_over_unless(folder: Path, plan: dict[str, object]) -> None:

@@ -84,8 +84,9 @@ static void print_times(const Times *times) {
 }
 
 static void write_outputs(const Model *model) {
-  for (size_t i = 0; i < model->given_outputs && i < model->num_outputs; i++) {
+  for (size_t i = 0; i < model->num_outputs; i++) {
     const Tensor *tensor = &model->outputs[i];
+    if (!tensor->file) continue;
     void *memory;
     FILE *file = fopen(tensor->file, "wb");
     if (!file) fail("cannot write %s: %s", tensor->file, strerror(errno));
@@ -97,31 +98,41 @@ static void write_outputs(const Model *model) {
   }
 }
 
-/* Run under the profiler in a compiled model of its own, so that it slows no measured run. */
+static void print_event(const ProfilerEvent *event) {
+  fputs("{\"tag\": ", document);
+  print_string(event->tag ? event->tag : "");
+  fprintf(document, ", \"type\": %u, \"index\": %" PRIu64 ", \"start_us\": %" PRIu64
+          ", \"elapsed_us\": %" PRIu64 "}", (unsigned)event->type, event->index, event->start_us,
+          event->elapsed_us);
+}
+
+/* Run under the profiler in a compiled model of its own, so that it slows no measured run. Its
+   buffer is emptied after each run, lest it overflow. */
 static void print_profile(void *environment, Model *model) {
   void *compiled, *profiler;
-  int count = 0;
   CHECK(LiteRtCreateCompiledModel(environment, model->model, new_options(1), &compiled),
         model->path);
   invoke(model, compiled, NOTHING);
   CHECK(LiteRtCompiledModelGetProfiler(compiled, &profiler), model->path);
-  CHECK(LiteRtStartProfiler(profiler), model->path);
-  for (int run = 0; run < options.profile; run++)
+  fputs(", \"profile\": [", document);
+  for (int run = 0; run < options.profile; run++) {
+    int count = 0;
+    CHECK(LiteRtResetProfiler(profiler), model->path);
+    CHECK(LiteRtStartProfiler(profiler), model->path);
     invoke(model, compiled, options.markers ? TICKS : NOTHING);
-  CHECK(LiteRtStopProfiler(profiler), model->path);
-  CHECK(LiteRtGetNumProfilerEvents(profiler, &count), model->path);
-  ProfilerEvent *events = allocate((size_t)count, sizeof *events);
-  CHECK(LiteRtGetProfilerEvents(profiler, count, events), model->path);
-  fprintf(document, ", \"profile\": {\"runs\": %d, \"events\": [", options.profile);
-  for (int i = 0; i < count; i++) {
-    fprintf(document, "%s{\"tag\": ", i ? ", " : "");
-    print_string(events[i].tag ? events[i].tag : "");
-    fprintf(document, ", \"type\": %u, \"index\": %" PRIu64 ", \"start_us\": %" PRIu64
-            ", \"elapsed_us\": %" PRIu64 "}", (unsigned)events[i].type, events[i].index,
-            events[i].start_us, events[i].elapsed_us);
+    CHECK(LiteRtStopProfiler(profiler), model->path);
+    CHECK(LiteRtGetNumProfilerEvents(profiler, &count), model->path);
+    ProfilerEvent *events = allocate((size_t)count, sizeof *events);
+    CHECK(LiteRtGetProfilerEvents(profiler, count, events), model->path);
+    fputs(run ? ", [" : "[", document);
+    for (int i = 0; i < count; i++) {
+      if (i) fputs(", ", document);
+      print_event(&events[i]);
+    }
+    putc(']', document);
+    free(events);
   }
-  fputs("]}", document);
-  free(events);
+  putc(']', document);
 }
 
 /* The maximum resident set in MB, or -1: a "VmHWM:" line of /proc/self/status. */

@@ -32,6 +32,9 @@ enum { ACCELERATOR_CPU = 1, FOR_READING = 0, FOR_WRITING = 1 };
   F(LiteRtCreateEnvironment, (int, const void *, void **))                                        \
   F(LiteRtCreateModelFromFile, (void *, const char *, void **))                                   \
   F(LiteRtGetModelSignature, (void *, size_t, void **))                                           \
+  F(LiteRtGetSignatureSubgraph, (void *, void **))                                                \
+  F(LiteRtGetSubgraphInput, (void *, size_t, void **))                                            \
+  F(LiteRtGetSubgraphOutput, (void *, size_t, void **))                                           \
   F(LiteRtGetNumSignatureInputs, (void *, size_t *))                                              \
   F(LiteRtGetNumSignatureOutputs, (void *, size_t *))                                             \
   F(LiteRtGetSignatureInputTensorByIndex, (void *, size_t, void **))                              \
@@ -54,6 +57,7 @@ enum { ACCELERATOR_CPU = 1, FOR_READING = 0, FOR_WRITING = 1 };
   F(LiteRtCompiledModelGetProfiler, (void *, void **))                                            \
   F(LiteRtStartProfiler, (void *))                                                                \
   F(LiteRtStopProfiler, (void *))                                                                 \
+  F(LiteRtResetProfiler, (void *))                                                                \
   F(LiteRtGetNumProfilerEvents, (void *, int *))                                                  \
   F(LiteRtGetProfilerEvents, (void *, int, ProfilerEvent *))
 

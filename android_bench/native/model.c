@@ -99,6 +99,19 @@ static void open_tensor(Tensor *tensor, const char *path) {
   CHECK(LiteRtGetRankedTensorType(tensor->tensor, &tensor->type), path);
 }
 
+/* Files are given in the order of the graph's tensors, buffers go in the order of the signature's:
+   find the place of a tensor among the graph's. */
+static const char *file_of(const Tensor *tensor, void *subgraph,
+                           int (*get)(void *, size_t, void **), const char *const *files,
+                           size_t count, const char *path) {
+  void *other;
+  for (size_t i = 0; i < count; i++) {
+    CHECK(get(subgraph, i, &other), path);
+    if (other == tensor->tensor) return files[i];
+  }
+  fail("%s: tensor '%s' of the signature is none of the graph's", path, tensor->name);
+}
+
 static void add_buffer(Tensor *tensor, void *environment, void *requirements, const char *path) {
   CHECK(LiteRtCreateManagedTensorBufferFromRequirements(environment, &tensor->type, requirements,
                                                         &tensor->buffer), path);
@@ -106,7 +119,7 @@ static void add_buffer(Tensor *tensor, void *environment, void *requirements, co
 }
 
 void open_model(void *environment, Model *model) {
-  void *signature, *requirements;
+  void *signature, *subgraph, *requirements;
   char head[8] = "";
   FILE *file = fopen(model->path, "rb");
   if (!file) fail("cannot read %s: %s", model->path, strerror(errno));
@@ -122,6 +135,7 @@ void open_model(void *environment, Model *model) {
   model->init_us = (long)((now_ns() - start) / 1000);
 
   CHECK(LiteRtGetModelSignature(model->model, 0, &signature), model->path);
+  CHECK(LiteRtGetSignatureSubgraph(signature, &subgraph), model->path);
   CHECK(LiteRtGetNumSignatureInputs(signature, &model->num_inputs), model->path);
   CHECK(LiteRtGetNumSignatureOutputs(signature, &model->num_outputs), model->path);
   if (model->num_inputs > MAX_TENSORS || model->num_outputs > MAX_TENSORS)
@@ -136,6 +150,8 @@ void open_model(void *environment, Model *model) {
     CHECK(LiteRtGetCompiledModelInputBufferRequirements(model->compiled, 0, i, &requirements),
           model->path);
     add_buffer(tensor, environment, requirements, model->path);
+    tensor->file = file_of(tensor, subgraph, LiteRtGetSubgraphInput, model->input_files,
+                           model->num_inputs, model->path);
     tensor->values = read_file(tensor->file, tensor->size, tensor->name);
   }
   for (size_t i = 0; i < model->num_outputs; i++) {
@@ -145,6 +161,8 @@ void open_model(void *environment, Model *model) {
     CHECK(LiteRtGetCompiledModelOutputBufferRequirements(model->compiled, 0, i, &requirements),
           model->path);
     add_buffer(tensor, environment, requirements, model->path);
+    tensor->file = file_of(tensor, subgraph, LiteRtGetSubgraphOutput, model->output_files,
+                           model->num_outputs, model->path);
   }
   model->sessions = allocate((size_t)options.sessions, sizeof *model->sessions);
 }

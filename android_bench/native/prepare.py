@@ -18,6 +18,7 @@ if __package__ in (None, ""):  # as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from android_bench import worker
+from android_bench.profiling.layers import graph_nodes
 
 
 def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -33,7 +34,8 @@ def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str,
         interpreter.get_tensor(detail["index"]).tofile(folder / f"expected{i}.bin")
         outputs.append(worker.describe(detail))
     facts = {"inputs": [worker.describe(d) for d in interpreter.get_input_details()]}
-    return facts | {"outputs": outputs} | worker.delegation(interpreter)
+    facts |= {"outputs": outputs, "graph": graph_nodes(interpreter)}
+    return facts | worker.delegation(interpreter)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -91,9 +91,9 @@ static void parse(int count, char **arguments) {
       if (!num_models) fail("%s comes after the model it belongs to", name);
       Model *model = &models[num_models - 1];
       size_t *given = name[2] == 'i' ? &model->given_inputs : &model->given_outputs;
-      Tensor *tensors = name[2] == 'i' ? model->inputs : model->outputs;
+      const char **files = name[2] == 'i' ? model->input_files : model->output_files;
       if (*given == MAX_TENSORS) fail("more than %d times %s", MAX_TENSORS, name);
-      tensors[(*given)++].file = value;
+      files[(*given)++] = value;
     } else {
       size_t k = 0, all = sizeof known / sizeof *known;
       while (k < all && strcmp(known[k].name, name)) k++;

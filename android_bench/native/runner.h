@@ -30,6 +30,7 @@ typedef struct {
   void *model, *compiled, *options;
   size_t num_inputs, num_outputs;
   Tensor inputs[MAX_TENSORS], outputs[MAX_TENSORS];
+  const char *input_files[MAX_TENSORS], *output_files[MAX_TENSORS];
   size_t given_inputs, given_outputs;
   long init_us;
   Times warmup, *sessions;

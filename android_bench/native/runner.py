@@ -37,12 +37,14 @@ class Prepared:
         expected: files of the output values that this machine's LiteRT computes from them.
         facts: "inputs", "outputs", "nodes", "delegated_nodes", "partitions", "not_delegated" as
             the worker reports them, here on this machine.
+        graph: the file's ops, as `profiling.layers.graph_nodes` gives them.
     """
 
     model: Path
     inputs: tuple[Path, ...]
     expected: tuple[Path, ...]
     facts: dict[str, Any]
+    graph: list[dict[str, Any]]
 
 
 def prepare(
@@ -72,7 +74,8 @@ def prepare(
     for i, facts in enumerate(document["models"]):
         inputs = [folder / str(i) / f"input{k}.bin" for k in range(len(facts["inputs"]))]
         expected = [folder / str(i) / f"expected{k}.bin" for k in range(len(facts["outputs"]))]
-        prepared.append(Prepared(Path(models[i]), tuple(inputs), tuple(expected), facts))
+        graph = facts.pop("graph")
+        prepared.append(Prepared(Path(models[i]), tuple(inputs), tuple(expected), facts, graph))
     return prepared
 
 

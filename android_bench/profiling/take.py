@@ -1,0 +1,101 @@
+"""Taking op profiles, here and on emulated cores."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from android_bench import worker
+from android_bench.benchmark import check_model
+from android_bench.devices.device import DeviceError, read_document
+from android_bench.devices.local import run_local
+from android_bench.profiling import litert
+from android_bench.profiling.profile import OpProfile, from_events
+
+
+class ProfilerUnavailable(DeviceError):
+    """This LiteRT has no profiler that we know; nothing else depends on it."""
+
+
+def profile_ops(
+    file: str | Path,
+    runs: int = 30,
+    *,
+    num_threads: int = 1,
+    use_xnnpack: bool = True,
+    timeout: float = 300.0,
+    **options: Any,
+) -> OpProfile:
+    """Profile a model on this machine by LiteRT's own profiler.
+
+    Args:
+        file: the `.tflite` file.
+        runs: inferences whose times are averaged, 1 or more; one more warms up.
+        num_threads: threads of the CPU kernels, 1 or more.
+        use_xnnpack: whether the XNNPACK delegate may take part of the graph.
+        timeout: seconds after which the run counts as hung.
+        **options: `input_range`, `input_files` and `seed` as for `benchmark`.
+
+    Returns:
+        The profile, in microseconds. XNNPACK's times are cut to whole microseconds by LiteRT.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no TFLite model or cannot be run, or an option is at fault.
+        ProfilerUnavailable: this LiteRT has no profiler that we know.
+        DeviceError: the run crashed or hung.
+    """
+    path = Path(file)
+    check_model(path)
+    for name, value in (("runs", runs), ("num_threads", num_threads)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; allowed: 1 or more")
+    allowed = ("input_range", "input_files", "seed")
+    if unknown := sorted(set(options) - set(allowed)):
+        raise ValueError(f"unknown options {', '.join(unknown)}; allowed: {', '.join(allowed)}")
+    given = options | {"model": str(path), "runs": runs, "num_threads": num_threads,
+                       "use_xnnpack": use_xnnpack}  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="android_bench_") as folder:
+        settings = Path(folder, "options.json")
+        settings.write_text(json.dumps(given))
+        completed = run_local((sys.executable, litert.__file__, str(settings)), timeout, "host")
+    document = read_document(completed, part="profile", device="host")
+    if "error" in document:
+        if document.get("unavailable"):
+            raise ProfilerUnavailable(f"no op profile: {document['error']}")
+        raise ValueError(document["error"])
+    return from_events(
+        document["profile"], document["nodes"], model=path.name, device="host", source="litert"
+    )
+
+
+def profile_instructions(
+    file: str | Path, core: str = "cortex-a72", *, timeout: float = 600.0, **options: Any
+) -> OpProfile:
+    """Count the instructions of each op on an emulated core.
+
+    Args:
+        file: the `.tflite` file.
+        core: one of `android_bench.emulated.CORES`.
+        timeout: seconds after which the run counts as hung.
+        **options: fields of `BenchmarkOptions` that choose inputs, and `use_xnnpack`.
+
+    Returns:
+        The profile of one inference, in AArch64 instructions. Profiling itself costs some hundred
+        instructions an op, so that the total is a little above the benchmark's count.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be run, or an option or the core's name is not allowed.
+        DeviceError: the emulator is not set up, or cannot count.
+    """
+    from android_bench.emulated import Emulated
+
+    path = Path(file)
+    check_model(path)
+    with Emulated(core) as device:
+        runs, ticks, nodes = device.profile(path, worker.DEFAULTS | options, timeout)
+        return from_events(
+            runs, nodes, model=path.name, device=device.name, source="runner", ticks=ticks
+        )
