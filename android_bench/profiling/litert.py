@@ -3,8 +3,8 @@
 Run as a script, in a process of its own: ``python litert.py OPTIONS.json`` with "model", "runs"
 and the worker's options. Prints ``{"profile": [...], "nodes": [...]}``, the events of each
 inference and the file's ops, or ``{"error": ...}``, with "unavailable" where the profiler is not to
-be had.
-The interface is not an official one: its version is pinned and every function is looked for.
+be had. The interface is not an official one: its version is pinned and every function is looked
+for.
 """
 
 from __future__ import annotations

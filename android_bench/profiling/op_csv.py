@@ -68,7 +68,9 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
             rows["delegate"] = []
         else:
             kept.append((row, False))
-    average = re.search(rf"(?:avg|curr)=({_NUMBER})", timings["rest"])
+    # All times alike, it says "curr" alone.
+    found = [re.search(rf"{name}=({_NUMBER})", timings["rest"]) for name in ("avg", "curr")]
+    total = next((float(match[1]) for match in found if match), None)
     tensors = [re.sub(r"^\[(.*)\](:\d+)?$", r"\1", row["name"].strip()) for row, _ in kept]
     layers = layer_names([{"op": row["type"], "outputs": [tensors[i].split(", ")[0]]}
                           for i, (row, _) in enumerate(kept)])  # fmt: skip
@@ -78,7 +80,7 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
         source="benchmark_model",
         unit="us",
         runs=int(timings["count"]),
-        total=float(average[1]) if average else None,
+        total=total,
         ops=tuple(
             ProfiledOp(
                 index=i,

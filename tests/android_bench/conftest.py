@@ -1,5 +1,6 @@
 """Small `.tflite` files for the tests, written op by op, so that no TensorFlow is needed."""
 
+import shutil
 from pathlib import Path
 
 import flatbuffers
@@ -164,3 +165,35 @@ SHORT = {"num_runs": 3, "min_secs": 0.0, "warmup_min_secs": 0.0}
 @pytest.fixture(scope="session")
 def short() -> dict:
     return dict(SHORT)
+
+
+#: What the emulator needs of the system, by program.
+EMULATOR_TOOLS = {
+    "qemu-aarch64": "qemu-user",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
+    "gcc": "gcc",
+}
+
+
+@pytest.fixture(scope="session")
+def need():
+    """Skip a test when a program is missing, naming the package that has it."""
+
+    def check(program: str, package: str) -> None:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: install the package {package}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory, need):
+    """The emulator, set up in a folder of its own."""
+    for program, package in EMULATOR_TOOLS.items():
+        need(program, package)
+    from android_bench.emulated import setup_emulator
+
+    made = setup_emulator(tmp_path_factory.mktemp("emulator"), progress=False)
+    if not made.counts:
+        pytest.skip("this qemu-user takes no plugins of version 1: install Debian 12's qemu-user")
+    return made

@@ -21,23 +21,8 @@ TOOLS = {
 }
 
 
-def need(program, package):
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is missing: install the package {package}")
-
-
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    for program, package in TOOLS.items():
-        need(program, package)
-    made = setup_emulator(tmp_path_factory.mktemp("emulator"), progress=False)
-    if not made.counts:
-        pytest.skip("this qemu-user takes no plugins of version 1: install Debian 12's qemu-user")
-    return made
-
-
-@pytest.fixture(scope="module")
-def arm_gcc():
+def arm_gcc(need):
     need("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")
     return ["aarch64-linux-gnu-gcc", "-O2", "-nostdlib"]
 
@@ -245,7 +230,7 @@ def test_a_cut_file_of_counts_is_an_error(tmp_path):
 
 
 def test_the_worker_counts_as_the_runner_does_where_no_cross_compiler_is(
-    emulator, models, tmp_path
+    emulator, models, tmp_path, need
 ):
     need("mmdebstrap", "mmdebstrap")
     path = models / "int8.tflite"
