@@ -13,6 +13,7 @@ the whole is there and as it was made.
         cores/CORE/         the root again, by links, with that core's /proc and /sys
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -162,6 +163,14 @@ def setup_emulator(
     if engine not in (None, "runner", "worker"):
         raise ValueError(f"engine is {engine!r}; allowed: runner, worker, or None")
     folder = Path(folder or default_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two set-ups at once would be in each other's way
+        return _set_up(folder, engine, progress)
+
+
+def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
+    """Make what is missing."""
     try:
         found = find_emulator(folder)
         if engine in (None, found.engine):

@@ -20,6 +20,7 @@ from android_bench.native import build_counter, build_runner, find_tool, write_w
 #: Debian's packages of the arm64 C and C++ libraries that any machine may unpack.
 CROSS_PACKAGES = ("libc6-arm64-cross", "libgcc-s1-arm64-cross", "libstdc++6-arm64-cross")
 CROSS_FOLDER = "usr/aarch64-linux-gnu/lib"
+INSTALLED = Path("/", CROSS_FOLDER)
 
 #: What the runner and libLiteRt.so need of them.
 LIBRARIES = (
@@ -47,17 +48,17 @@ def cross_root(folder: Path) -> None:
     """
     if (folder / "root").is_dir():
         return
-    installed = Path("/", CROSS_FOLDER)
+    source = INSTALLED
     with _made(folder / "root") as root, tempfile.TemporaryDirectory(dir=folder) as temporary:
-        if not all((installed / name).is_file() for name in LIBRARIES):
+        if not all((source / name).is_file() for name in LIBRARIES):
             packages = _download_packages(folder / "downloads", CROSS_PACKAGES)
             unpack = find_tool("dpkg-deb", "dpkg", "unpacks the ARM libraries")
             for package in packages:
                 _run([unpack, "-x", str(package), temporary], f"{package.name} cannot be unpacked")
-            installed = Path(temporary, CROSS_FOLDER)
+            source = Path(temporary, CROSS_FOLDER)
         (root / "lib").mkdir()
         for name in LIBRARIES:
-            shutil.copy(installed / name, root / "lib" / name)
+            shutil.copy(source / name, root / "lib" / name)
 
 
 def python_root(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, validate_row
+from android_bench import DeviceError, benchmark, open_device, validate_row
 from android_bench.emulated import CORES, Emulated, find_emulator, setup_emulator, steps
 from android_bench.emulated import device as emulated_device
 from android_bench.emulated.counts import CLASSES, TOLERANCE, Counts, kernel_name
@@ -47,7 +47,8 @@ def test_a_cut_set_up_leaves_nothing_half_made_and_is_resumed(emulator, tmp_path
     monkeypatch.setattr(steps, "name_functions", interrupt)
     with pytest.raises(KeyboardInterrupt):
         setup_emulator(tmp_path, progress=False)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["downloads", "plan.json", "root"]
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {"downloads", "lock", "plan.json", "root"}
     with pytest.raises(DeviceError, match="not set up .*lwcnn bench --setup-emulator"):
         find_emulator(tmp_path)
     root = (tmp_path / "root").stat().st_ino
@@ -89,6 +90,22 @@ def test_a_missing_program_is_told_with_its_package(emulator, tmp_path, monkeypa
     monkeypatch.setenv("PATH", str(tools))
     with pytest.raises(ToolMissing, match=f"apt-get install {TOOLS[program]}"):
         setup_emulator(tmp_path / "new", engine="runner", progress=False)
+
+
+def test_by_name_it_says_how_to_set_it_up(need, tmp_path, monkeypatch):
+    need("qemu-aarch64", "qemu-user")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(DeviceError, match="not set up in .*: run: lwcnn bench --setup-emulator"):
+        open_device("emulated:cortex-a72")
+
+
+def test_packages_that_cannot_be_had_are_told_with_the_way_out(need, tmp_path, monkeypatch):
+    need("apt-get", "apt")
+    monkeypatch.setattr(steps, "INSTALLED", tmp_path / "nowhere")
+    monkeypatch.setattr(steps, "CROSS_PACKAGES", ("no-such-package-arm64-cross",))
+    with pytest.raises(DeviceError, match="no-such-package-arm64-cross cannot be downloaded .*apt"):
+        steps.cross_root(tmp_path)
+    assert not (tmp_path / "root").exists()
 
 
 def test_an_unknown_core_is_refused_with_the_allowed_ones(emulator):
