@@ -59,4 +59,4 @@ class ConversionOptions:
         """Return the options that `to_dict` wrote."""
         quantization = dict(fields["quantization"])
         quantization["keep_float"] = tuple(quantization["keep_float"])
-        return cls(**dict(fields, quantization=QuantizationOptions(**quantization)))
+        return cls(**(fields | {"quantization": QuantizationOptions(**quantization)}))

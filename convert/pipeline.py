@@ -129,21 +129,49 @@ def _one_mode(
     _check_io(found, dtype, mode)
     if found.custom_ops and not options.allow_select_ops:
         raise ValueError(f"mode {mode.name!r} needs custom ops {', '.join(found.custom_ops)}")
-    facts = {
+    facts = describe(
+        mode,
+        dtype,
+        found,
+        seconds,
+        **shared,
+        quantization=options.quantization.to_dict() if mode.activations == "int8" else None,
+        calibration=None if used is None else used.to_dict(),
+    )
+    return TFLiteModel(content, mode.name, facts)
+
+
+def describe(
+    mode: Mode, dtype: str, found: FileFacts, seconds: float, **more: Any
+) -> dict[str, Any]:
+    """Return the facts that a sidecar records.
+
+    Args:
+        mode: the file's mode.
+        dtype: number type of its input and output.
+        found: what opening it showed.
+        seconds: how long it took to make from the float file.
+        **more: facts that have to do with how it was made.
+    """
+    return {
         "kind": "convert",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "file": None,
         "mode": mode.name,
         "io_dtype": dtype,
         **found.to_dict(),
-        **shared,
+        "model": None,
+        "output": "model",
+        "input_range": None,
+        "class_names": None,
+        "float_seconds": None,
         "seconds": seconds,
-        "quantization": options.quantization.to_dict() if mode.activations == "int8" else None,
-        "calibration": None if used is None else used.to_dict(),
+        "quantization": None,
+        "calibration": None,
         "verification": None,
         "versions": package_versions(),
+        **more,
     }
-    return TFLiteModel(content, mode.name, facts)
 
 
 def _check_io(found: FileFacts, dtype: str, mode: Mode) -> None:

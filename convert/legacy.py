@@ -1,0 +1,151 @@
+"""The same network in tf_keras (Keras 2), which tensorflow-model-optimization works on."""
+
+import inspect
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
+
+SWITCH = "TF_USE_LEGACY_KERAS"
+TOLERANCE = 1e-5
+UNKNOWN = ("batch_shape", "optional", "dtype", "build_config", "quantization_config")
+
+
+@contextmanager
+def legacy_keras() -> Iterator[ModuleType]:
+    """Give the tf_keras module, and leave the environment as it was.
+
+    Importing tensorflow-model-optimization sets a switch that makes other code, and child
+    processes, take Keras 2 for Keras.
+    """
+    before = os.environ.get(SWITCH)
+    import tensorflow as tf
+
+    kept = tf.keras  # resolved now, so that the switch cannot change what the name means
+    try:
+        import tf_keras
+
+        yield tf_keras
+    finally:
+        if before is None:
+            os.environ.pop(SWITCH, None)
+        else:
+            os.environ[SWITCH] = before
+        assert tf.keras is kept
+
+
+def rebuild(model: keras.Model) -> Any:
+    """Return a tf_keras model of the same layers, names and weights.
+
+    Args:
+        model: a functional or sequential Keras 3 model without models inside it, with one input.
+
+    Raises:
+        ValueError: a layer that tf_keras does not have, named; or outputs that differ by more
+            than 1e-5 of the largest.
+    """
+    with legacy_keras() as legacy:
+        config = _functional_config(model)
+        tensors: dict[str, Any] = {}
+        made: dict[str, Any] = {}
+        for entry in config["layers"]:
+            name = entry["config"]["name"]
+            if entry["class_name"] == "InputLayer":
+                tensors[name] = legacy.Input(tuple(model.inputs[0].shape[1:]), name=name)
+                continue
+            if len(entry["inbound_nodes"]) != 1:
+                raise ValueError(f"layer {name!r} is called several times, which is not rebuilt")
+            made[name] = _translate(legacy, model.get_layer(name), entry)
+            sources = _sources(entry["inbound_nodes"][0])
+            given = [tensors[source] for source in sources]
+            tensors[name] = made[name](given if len(given) > 1 else given[0])
+        inputs = tensors[config["layers"][0]["config"]["name"]]
+        rebuilt = legacy.Model(inputs, tensors[model.layers[-1].name], name=model.name)
+        for name, layer in made.items():
+            layer.set_weights(model.get_layer(name).get_weights())
+    _check_equal(model, rebuilt)
+    return rebuilt
+
+
+def copy_weights(rebuilt: Any, model: keras.Model) -> None:
+    """Give a Keras 3 model the weights of its tf_keras twin.
+
+    Raises:
+        ValueError: a layer whose weights have another form there.
+    """
+    for layer in model.layers:
+        if layer.weights:
+            weights = rebuilt.get_layer(layer.name).get_weights()
+            if [w.shape for w in weights] != [tuple(w.shape) for w in layer.weights]:
+                raise ValueError(
+                    f"layer {layer.name!r} ({type(layer).__name__}) cannot take weights back"
+                )
+            layer.set_weights(weights)
+
+
+def _functional_config(model: keras.Model) -> dict[str, Any]:
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    config = model.get_config()
+    if "layers" not in config or len(model.inputs) != 1:
+        raise ValueError(f"model {model.name!r} is no functional model with one input")
+    return config
+
+
+def _sources(node: dict[str, Any]) -> list[str]:
+    """Return the names of the layers whose outputs a call takes."""
+    found: list[str] = []
+
+    def visit(value: Any) -> None:
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            found.append(value["config"]["keras_history"][0])
+        elif isinstance(value, dict):
+            for part in value.values():
+                visit(part)
+        elif isinstance(value, list | tuple):
+            for part in value:
+                visit(part)
+
+    visit(node["args"])
+    visit(node["kwargs"])
+    return found
+
+
+def _translate(legacy: ModuleType, layer: Any, entry: dict[str, Any]) -> Any:
+    kind = getattr(legacy.layers, type(layer).__name__, None)
+    if kind is None or isinstance(layer, keras.Model):
+        raise ValueError(
+            f"layer {layer.name!r} ({type(layer).__name__}) has no counterpart in tf_keras"
+        )
+    accepted = set()
+    for base in kind.__mro__:
+        if "__init__" in vars(base):
+            accepted |= set(inspect.signature(base.__init__).parameters)
+    config = {
+        key: value
+        for key, value in entry["config"].items()
+        if key in accepted and key not in UNKNOWN and not _is_random(key)
+    }
+    return kind.from_config(config)
+
+
+def _is_random(key: str) -> bool:
+    """Initializers are overwritten by the weights, and differ in form between the versions."""
+    return key.endswith("_initializer") or key == "seed"
+
+
+def _check_equal(model: keras.Model, rebuilt: Any) -> None:
+    shape = tuple(model.inputs[0].shape[1:])
+    images = np.random.default_rng(0).uniform(-1, 1, (4, *shape)).astype(np.float32)
+    expected = keras.ops.convert_to_numpy(model(images, training=False))
+    found = np.asarray(rebuilt(images, training=False))
+    difference = np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-9)
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"model {model.name!r} rebuilt in tf_keras differs by {difference:.2g} of its largest "
+            f"output; at most {TOLERANCE:g} is expected"
+        )

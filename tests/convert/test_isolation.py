@@ -1,0 +1,81 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from convert import predict, to_tflite, to_tflites
+from convert.options import ConversionOptions
+from convert.quantization import QuantizationOptions
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    model.save(path)
+    return path
+
+
+def test_a_process_of_its_own_writes_the_same_files(model, saved, images):
+    steps = []
+    modes = ["float32", "dynamic", "int8"]
+    apart = to_tflites(saved, modes, images, progress=steps.append, input_range=(-1, 1))
+    here = to_tflites(model, modes, images, isolated=False, input_range=(-1, 1))
+    for mode in modes:
+        np.testing.assert_array_equal(
+            predict(apart[mode].content, images), predict(here[mode].content, images)
+        )
+    assert steps[0] == "loading the model"
+    assert steps[-1] == "writing int8"
+    assert apart["int8"].facts["calibration"] == here["int8"].facts["calibration"]
+
+
+def test_a_refusal_in_the_process_is_the_same_error(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    two = keras.Model(inputs, [keras.layers.Flatten()(inputs), keras.layers.ReLU()(inputs)])
+    two.save(tmp_path / "two.keras")
+    with pytest.raises(ValueError, match="2 outputs"):
+        to_tflite(tmp_path / "two.keras")
+
+
+def test_a_crash_of_the_converter_is_an_error_with_its_last_words(saved, monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if '-m' in sys.orig_argv and 'convert.isolation' in sys.orig_argv:\n"
+        "    os.write(2, b'last words\\n')\n"
+        "    os.kill(os.getpid(), 11)\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(RuntimeError, match=r"by SIGSEGV\nlast words"):
+        to_tflite(saved)
+
+
+def test_another_backend_converts_through_a_process_of_its_own(tmp_path):
+    script = """
+        import keras, numpy as np
+        from convert import to_tflite
+        model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(),
+                                  keras.layers.Dense(3)])
+        made = to_tflite(model)
+        assert made.facts["outputs"][0]["shape"] == [1, 3], made.facts["outputs"]
+        assert keras.backend.backend() == "jax"
+        print("converted")
+    """
+    environment = dict(os.environ, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    lines = "\n".join(line[8:] for line in script.splitlines())
+    done = subprocess.run(
+        [sys.executable, "-c", lines], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "converted", done.stderr
+
+
+def test_options_survive_the_way_into_the_process():
+    options = ConversionOptions(
+        input_range=(-1, 1),
+        class_names=["a", "b"],
+        quantization=QuantizationOptions(ranges="mse", keep_float=("x",)),
+    )
+    assert ConversionOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options

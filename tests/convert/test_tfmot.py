@@ -1,0 +1,88 @@
+import gzip
+import os
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from convert import predict, tfmot, to_tflite
+from convert.legacy import SWITCH, rebuild
+
+
+@pytest.fixture(scope="module")
+def tuning():
+    return tfmot.FineTuning(epochs=2, batch_size=24, learning_rate=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks():
+    keras_before, environment = tf.keras, os.environ.get(SWITCH)
+    yield
+    assert os.environ.get(SWITCH) == environment
+    assert tf.keras is keras_before
+    assert tf.keras.__version__.startswith("3.")
+    assert sys.modules["keras"].__version__.startswith("3.")
+
+
+def test_the_rebuilt_model_computes_the_same(model, images):
+    twin = rebuild(model)
+    np.testing.assert_allclose(twin(images), model(images), atol=1e-5)
+    assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize("name", ["l_mobilenet", "xception_lite", "mobilenet_v2"])
+def test_our_models_are_rebuilt(name):
+    from keras_lwcnn.models import MODELS
+
+    built = MODELS[name].builder(input_shape=(64, 64, 3), classes=5, weights=None)
+    assert rebuild(built).count_params() == built.count_params()
+
+
+def test_a_layer_without_counterpart_is_named():
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x * 2
+
+    inputs = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match=r"'mine' \(Own\) has no counterpart"):
+        rebuild(keras.Model(inputs, Own(name="mine")(inputs)))
+
+
+@pytest.mark.parametrize("io_dtype", ["int8", "float32"])
+def test_quantization_aware_training_gives_an_int8_file(model, images, labels, tuning, io_dtype):
+    before = [weight.copy() for weight in model.get_weights()]
+    made = tfmot.quantization_aware(model, images, labels, tuning, io_dtype=io_dtype)
+    assert made.facts["inputs"][0]["dtype"] == io_dtype
+    assert made.facts["not_delegated"] in ((), [])
+    assert made.facts["training"]["epochs"] == 2
+    float_scores = predict(to_tflite(model).content, images)
+    agree = predict(made.content, images).argmax(1) == float_scores.argmax(1)
+    assert agree.mean() > 0.7
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_pruning_zeroes_the_share_that_was_asked(model, images, labels, tuning):
+    sparse = tfmot.pruned(model, images, labels, 0.6, tuning)
+    kernel = sparse.get_layer("pointwise").get_weights()[0]
+    assert (kernel == 0).mean() == pytest.approx(0.6, abs=0.02)
+    assert (model.get_layer("pointwise").get_weights()[0] == 0).mean() < 0.1
+    packed = [len(gzip.compress(to_tflite(m).content)) for m in (sparse, model)]
+    assert packed[0] < packed[1]
+
+
+def test_clustering_leaves_few_weights(model, images, labels, tuning):
+    few = tfmot.clustered(model, images, labels, 8, tuning)
+    assert len(np.unique(few.get_layer("pointwise").get_weights()[0])) <= 8
+    assert (np.asarray(few(images)).argmax(1) == np.asarray(model(images)).argmax(1)).mean() > 0.5
+
+
+def test_values_that_mean_nothing_are_refused(model, images, labels):
+    with pytest.raises(ValueError, match="sparsity=1.5"):
+        tfmot.pruned(model, images, labels, 1.5)
+    with pytest.raises(ValueError, match="clusters=1"):
+        tfmot.clustered(model, images, labels, 1)
+    with pytest.raises(ValueError, match="io_dtype='int4'"):
+        tfmot.quantization_aware(model, images, labels, io_dtype="int4")
