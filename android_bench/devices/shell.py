@@ -26,7 +26,8 @@ rm -rf "$folder"
 """
 
 # Arguments: the session's folder, then the command. `exec 3<&0` since a shell gives background
-# jobs an empty standard input; `setsid` so that what the command started can be killed with it.
+# jobs an empty standard input. `read`, not cat, since it dies with its shell, and whoever holds the
+# standard input keeps adbd waiting. `setsid` so that what the command started is killed with it.
 # The exit code is told in words, too: without them the connection was lost on the way.
 _GUARD = """
 folder=$1; shift
@@ -35,7 +36,7 @@ exec 3<&0 </dev/null
 command -v setsid >/dev/null 2>&1 && set -- setsid "$@"
 "$@" 3<&- &
 child=$!
-{ cat <&3; kill -9 -$child; kill -9 $child; cd /; rm -rf "$folder"; } >/dev/null 2>&1 &
+{ read -r end <&3; kill -9 -$child; kill -9 $child; cd /; rm -rf "$folder"; } >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
 wait $child
