@@ -94,11 +94,6 @@ static void *read_file(const char *path, size_t expected, const char *tensor) {
   return values;
 }
 
-static void open_tensor(Tensor *tensor, const char *path) {
-  CHECK(LiteRtGetTensorName(tensor->tensor, &tensor->name), path);
-  CHECK(LiteRtGetRankedTensorType(tensor->tensor, &tensor->type), path);
-}
-
 /* Files are given in the order of the graph's tensors, buffers go in the order of the signature's:
    find the place of a tensor among the graph's. */
 static const char *file_of(const Tensor *tensor, void *subgraph,
@@ -112,14 +107,43 @@ static const char *file_of(const Tensor *tensor, void *subgraph,
   fail("%s: tensor '%s' of the signature is none of the graph's", path, tensor->name);
 }
 
-static void add_buffer(Tensor *tensor, void *environment, void *requirements, const char *path) {
-  CHECK(LiteRtCreateManagedTensorBufferFromRequirements(environment, &tensor->type, requirements,
-                                                        &tensor->buffer), path);
-  CHECK(LiteRtGetTensorBufferPackedSize(tensor->buffer, &tensor->size), path);
+/* The functions for inputs, or for outputs. */
+typedef struct {
+  int (*count)(void *, size_t *);
+  int (*of_signature)(void *, size_t, void **);
+  int (*of_subgraph)(void *, size_t, void **);
+  int (*requirements)(void *, size_t, size_t, void **);
+} Side;
+
+/* Open all inputs or outputs and return their number. */
+static size_t open_tensors(Tensor *tensors, const char *const *files, Side side, void *signature,
+                           void *environment, const Model *model) {
+  void *subgraph, *requirements;
+  size_t count;
+  CHECK(side.count(signature, &count), model->path);
+  if (count > MAX_TENSORS)
+    fail("%s has more than %d inputs or outputs", model->path, MAX_TENSORS);
+  CHECK(LiteRtGetSignatureSubgraph(signature, &subgraph), model->path);
+  for (size_t i = 0; i < count; i++) {
+    Tensor *tensor = &tensors[i];
+    CHECK(side.of_signature(signature, i, &tensor->tensor), model->path);
+    CHECK(LiteRtGetTensorName(tensor->tensor, &tensor->name), model->path);
+    CHECK(LiteRtGetRankedTensorType(tensor->tensor, &tensor->type), model->path);
+    tensor->file = file_of(tensor, subgraph, side.of_subgraph, files, count, model->path);
+    CHECK(side.requirements(model->compiled, 0, i, &requirements), model->path);
+    CHECK(LiteRtCreateManagedTensorBufferFromRequirements(environment, &tensor->type, requirements,
+                                                          &tensor->buffer), model->path);
+    CHECK(LiteRtGetTensorBufferPackedSize(tensor->buffer, &tensor->size), model->path);
+  }
+  return count;
 }
 
 void open_model(void *environment, Model *model) {
-  void *signature, *subgraph, *requirements;
+  const Side input = {LiteRtGetNumSignatureInputs, LiteRtGetSignatureInputTensorByIndex,
+                      LiteRtGetSubgraphInput, LiteRtGetCompiledModelInputBufferRequirements};
+  const Side output = {LiteRtGetNumSignatureOutputs, LiteRtGetSignatureOutputTensorByIndex,
+                       LiteRtGetSubgraphOutput, LiteRtGetCompiledModelOutputBufferRequirements};
+  void *signature;
   char head[8] = "";
   FILE *file = fopen(model->path, "rb");
   if (!file) fail("cannot read %s: %s", model->path, strerror(errno));
@@ -129,40 +153,21 @@ void open_model(void *environment, Model *model) {
 
   int64_t start = now_ns();
   CHECK(LiteRtCreateModelFromFile(environment, model->path, &model->model), model->path);
-  model->options = new_options(0);
-  CHECK(LiteRtCreateCompiledModel(environment, model->model, model->options, &model->compiled),
+  CHECK(LiteRtCreateCompiledModel(environment, model->model, new_options(0), &model->compiled),
         model->path);
   model->init_us = (long)((now_ns() - start) / 1000);
 
   CHECK(LiteRtGetModelSignature(model->model, 0, &signature), model->path);
-  CHECK(LiteRtGetSignatureSubgraph(signature, &subgraph), model->path);
-  CHECK(LiteRtGetNumSignatureInputs(signature, &model->num_inputs), model->path);
-  CHECK(LiteRtGetNumSignatureOutputs(signature, &model->num_outputs), model->path);
-  if (model->num_inputs > MAX_TENSORS || model->num_outputs > MAX_TENSORS)
-    fail("%s has more than %d inputs or outputs", model->path, MAX_TENSORS);
+  model->num_inputs = open_tensors(model->inputs, model->input_files, input, signature,
+                                   environment, model);
+  model->num_outputs = open_tensors(model->outputs, model->output_files, output, signature,
+                                    environment, model);
   if (model->given_inputs != model->num_inputs)
     fail("%zu input files for the %zu inputs of %s", model->given_inputs, model->num_inputs,
          model->path);
   for (size_t i = 0; i < model->num_inputs; i++) {
     Tensor *tensor = &model->inputs[i];
-    CHECK(LiteRtGetSignatureInputTensorByIndex(signature, i, &tensor->tensor), model->path);
-    open_tensor(tensor, model->path);
-    CHECK(LiteRtGetCompiledModelInputBufferRequirements(model->compiled, 0, i, &requirements),
-          model->path);
-    add_buffer(tensor, environment, requirements, model->path);
-    tensor->file = file_of(tensor, subgraph, LiteRtGetSubgraphInput, model->input_files,
-                           model->num_inputs, model->path);
     tensor->values = read_file(tensor->file, tensor->size, tensor->name);
-  }
-  for (size_t i = 0; i < model->num_outputs; i++) {
-    Tensor *tensor = &model->outputs[i];
-    CHECK(LiteRtGetSignatureOutputTensorByIndex(signature, i, &tensor->tensor), model->path);
-    open_tensor(tensor, model->path);
-    CHECK(LiteRtGetCompiledModelOutputBufferRequirements(model->compiled, 0, i, &requirements),
-          model->path);
-    add_buffer(tensor, environment, requirements, model->path);
-    tensor->file = file_of(tensor, subgraph, LiteRtGetSubgraphOutput, model->output_files,
-                           model->num_outputs, model->path);
   }
   model->sessions = allocate((size_t)options.sessions, sizeof *model->sessions);
 }

@@ -7,10 +7,7 @@ Run as a script, in a process of its own since a bad model can take the process 
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ if __package__ in (None, ""):  # as a script
 
 from android_bench import worker
 from android_bench.profiling.layers import graph_nodes
+from android_bench.script import script_main
 
 
 def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -38,25 +36,16 @@ def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str,
     return facts | worker.delegation(interpreter)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Prepare what the options file asks for; return the exit code."""
-    worker.end_with_parent()
-    output = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    try:
-        given = json.loads(Path(arguments[0]).read_text())
-        options = worker.DEFAULTS | given
-        document = {"models": []}
-        for i, path in enumerate(options["models"]):
-            folder = Path(options["folder"], str(i))
-            folder.mkdir()
-            document["models"].append(prepare_model(path, options, folder))
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        document = {"error": " ".join(str(error).split())}
-    with output:
-        json.dump(document, output)
-    return 3 if "error" in document else 0
+def prepare(given: dict[str, Any]) -> dict[str, Any]:
+    """Prepare the models that the options name; return the document."""
+    options = worker.DEFAULTS | given
+    models = []
+    for i, path in enumerate(options["models"]):
+        folder = Path(options["folder"], str(i))
+        folder.mkdir()
+        models.append(prepare_model(path, options, folder))
+    return {"models": models}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(script_main(prepare, sys.argv[1:]))

@@ -27,7 +27,7 @@ typedef struct {
 
 typedef struct {
   const char *path;
-  void *model, *compiled, *options;
+  void *model, *compiled;
   size_t num_inputs, num_outputs;
   Tensor inputs[MAX_TENSORS], outputs[MAX_TENSORS];
   const char *input_files[MAX_TENSORS], *output_files[MAX_TENSORS];

@@ -1,16 +1,13 @@
 """What a device does around the C runner: inputs before it, the document after it."""
 
 import hashlib
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import read_document
-from android_bench.devices.local import run_local
 from android_bench.native import prepare as script
+from android_bench.script import call_script
 
 #: The options that the runner has in common with the worker.
 OPTIONS = (
@@ -63,11 +60,7 @@ def prepare(
         DeviceError: a model crashes this machine's interpreter, or time is up.
     """
     given = options | {"models": [str(path) for path in models], "folder": str(folder)}
-    file = folder / "options.json"
-    file.write_text(json.dumps(given))
-    command = (sys.executable, script.__file__, str(file))
-    completed = run_local(command, timeout, "host")
-    document = read_document(completed, part="models", device="host")
+    document = call_script(script.__file__, given, timeout, "models")
     if "error" in document:
         raise ValueError(document["error"])
     prepared = []

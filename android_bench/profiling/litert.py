@@ -10,10 +10,9 @@ for.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ if __package__ in (None, ""):  # as a script
 
 from android_bench import worker
 from android_bench.profiling.layers import graph_nodes
+from android_bench.script import script_main
 
 VERSION = "2.3."
 _CPU, _WRITE = 1, 1
@@ -210,25 +210,15 @@ def _events(lite: Library, profiler: ctypes.c_void_p) -> list[dict[str, Any]]:
     ]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Profile what the options file asks for; return the exit code."""
-    worker.end_with_parent()
-    output = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+def work(given: dict[str, Any]) -> dict[str, Any]:
+    """Profile what the options ask for; return the document."""
+    options = worker.DEFAULTS | given
+    nodes = graph_nodes(worker.open_interpreter(options["model"]))
     try:
-        given = json.loads(Path(arguments[0]).read_text())
-        options = worker.DEFAULTS | given
-        nodes = graph_nodes(worker.open_interpreter(options["model"]))
-        document = {"profile": profile(options["model"], options, options["runs"]), "nodes": nodes}
+        return {"profile": profile(options["model"], options, options["runs"]), "nodes": nodes}
     except Unavailable as error:
-        document = {"error": str(error), "unavailable": True}
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        document = {"error": " ".join(str(error).split())}
-    with output:
-        json.dump(document, output)
-        output.flush()
-    return 3 if "error" in document else 0
+        return {"error": str(error), "unavailable": True}
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1:]))  # the library's handles are not taken apart
+    os._exit(script_main(work, sys.argv[1:]))  # the library's handles are not taken apart

@@ -1,17 +1,14 @@
 """Taking op profiles, here and on emulated cores."""
 
-import json
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from android_bench import worker
 from android_bench.benchmark import check_model
-from android_bench.devices.device import DeviceError, read_document
-from android_bench.devices.local import run_local
+from android_bench.devices.device import DeviceError
 from android_bench.profiling import litert
 from android_bench.profiling.profile import OpProfile, from_events
+from android_bench.script import call_script
 
 
 class ProfilerUnavailable(DeviceError):
@@ -56,11 +53,7 @@ def profile_ops(
         raise ValueError(f"unknown options {', '.join(unknown)}; allowed: {', '.join(allowed)}")
     given = options | {"model": str(path), "runs": runs, "num_threads": num_threads,
                        "use_xnnpack": use_xnnpack}  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="android_bench_") as folder:
-        settings = Path(folder, "options.json")
-        settings.write_text(json.dumps(given))
-        completed = run_local((sys.executable, litert.__file__, str(settings)), timeout, "host")
-    document = read_document(completed, part="profile", device="host")
+    document = call_script(litert.__file__, given, timeout, "profile")
     if "error" in document:
         if document.get("unavailable"):
             raise ProfilerUnavailable(f"no op profile: {document['error']}")
