@@ -1,0 +1,174 @@
+"""Bench rows as pictures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
+    """Draw the median latency by model and mode, a bar for each number of threads.
+
+    The whiskers are p5 and p95. Of several rows of the same measurement the last one is drawn.
+
+    Args:
+        rows: bench rows with times; rows of emulated cores have none and are left out.
+        path: the picture, PNG or SVG by its suffix.
+
+    Raises:
+        ValueError: no row has a median.
+    """
+    rows = _timed(rows)
+    bars = {(_label(row), _setting(row)): row for row in rows}
+    labels, settings = (list(dict.fromkeys(key[i] for key in bars)) for i in (0, 1))
+
+    def draw(axes: Any) -> None:
+        width = 0.8 / len(settings)
+        for i, setting in enumerate(settings):
+            found = [(x, bars[label, setting]) for x, label in enumerate(labels)
+                     if (label, setting) in bars]  # fmt: skip
+            medians = [row["median_us"] / 1000 for _, row in found]
+            low = [
+                (row["median_us"] - (row["p5_us"] or row["median_us"])) / 1000 for _, row in found
+            ]
+            high = [
+                ((row["p95_us"] or row["median_us"]) - row["median_us"]) / 1000 for _, row in found
+            ]
+            places = [x + (i - (len(settings) - 1) / 2) * width for x, _ in found]
+            axes.bar(places, medians, width, yerr=[low, high], capsize=3, label=setting)
+        axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
+        axes.set_ylabel("median latency (ms), p5 to p95")
+        axes.legend()
+
+    return _save(draw, path, width=max(5.0, 1.3 * len(labels) * max(1, len(settings) / 2)))
+
+
+def plot_tail(rows: Sequence[Row], path: str | Path) -> Path:
+    """Draw p95 / median of each measurement: how much slower the slow inferences are.
+
+    Arguments and errors as `plot_latency`.
+    """
+    rows = [row for row in _timed(rows) if row["p95_us"] and row["median_us"]]
+    if not rows:
+        raise ValueError("no row has a p95 to draw")
+    names = [f"{_label(row)}, {_setting(row)}" for row in rows]
+    ratios = [row["p95_us"] / row["median_us"] for row in rows]
+
+    def draw(axes: Any) -> None:
+        axes.barh(names, [ratio - 1 for ratio in ratios], left=1)
+        axes.axvline(1, color="black", linewidth=0.8)
+        axes.invert_yaxis()
+        axes.set_xlabel("p95 / median")
+
+    return _save(draw, path, height=max(2.5, 0.35 * len(rows) + 1))
+
+
+def plot_kernels(rows: Sequence[Row], path: str | Path, top: int = 8) -> Path:
+    """Draw each model's instructions by kernel, the largest `top` kernels by name.
+
+    Args:
+        rows: bench rows of emulated cores.
+        path: the picture, PNG or SVG by its suffix.
+        top: kernels to name, 1 or more; the others are drawn together.
+
+    Raises:
+        ValueError: no row has instructions by kernel.
+    """
+    rows = [row for row in rows if row.get("instruction_kernels")]
+    if not rows:
+        raise ValueError("no row has instructions by kernel to draw")
+    totals: dict[str, int] = {}
+    for row in rows:
+        for name, count in row["instruction_kernels"].items():
+            totals[name] = totals.get(name, 0) + count
+    named = sorted(totals, key=totals.get, reverse=True)[:top]
+    labels = [f"{_label(row)}, {row['device'].partition(':')[2]}" for row in rows]
+
+    def draw(axes: Any) -> None:
+        left = [0.0] * len(rows)
+        for name in (*named, "others"):
+            counts = [
+                (sum(row["instruction_kernels"].values())
+                 - sum(row["instruction_kernels"].get(known, 0) for known in named)
+                 if name == "others" else row["instruction_kernels"].get(name, 0)) / 1e6
+                for row in rows
+            ]  # fmt: skip
+            color = "lightgray" if name == "others" else None
+            axes.barh(labels, counts, left=left, label=name, color=color)
+            left = [x + count for x, count in zip(left, counts, strict=True)]
+        axes.invert_yaxis()
+        axes.set_xlabel("AArch64 instructions per inference (millions, emulated)")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+
+    return _save(draw, path, width=10, height=max(3.0, 0.5 * len(rows) + 1))
+
+
+def plot_accuracy(
+    points: Sequence[tuple[str, str, float, float]], path: str | Path, quantity: str
+) -> Path:
+    """Draw top-1 accuracy against a cost, the modes of one model joined by a line.
+
+    Args:
+        points: (model, mode, cost, top-1 in 0..1).
+        path: the picture, PNG or SVG by its suffix.
+        quantity: the cost in words, with its unit ("AArch64 instructions per inference, A72").
+
+    Raises:
+        ValueError: no points.
+    """
+    if not points:
+        raise ValueError("no points to draw")
+    models = list(dict.fromkeys(point[0] for point in points))
+
+    def draw(axes: Any) -> None:
+        for model in models:
+            own = sorted((cost, top1, mode) for name, mode, cost, top1 in points if name == model)
+            axes.plot([p[0] for p in own], [100 * p[1] for p in own], "o-", label=model)
+            for cost, top1, mode in own:
+                axes.annotate(mode, (cost, 100 * top1), fontsize="x-small",
+                              xytext=(3, 3), textcoords="offset points")  # fmt: skip
+        axes.set_xlabel(quantity)
+        axes.set_ylabel("top-1 (%)")
+        axes.grid(alpha=0.3)
+        axes.legend()
+
+    return _save(draw, path, width=8, height=5)
+
+
+def _timed(rows: Sequence[Row]) -> list[Row]:
+    timed = [row for row in rows if row["median_us"] is not None]
+    if not timed:
+        raise ValueError("no row has a median latency to draw")
+    return timed
+
+
+def _label(row: Row) -> str:
+    name = row["model"].removesuffix(".tflite")
+    return name if not row["mode"] or name.endswith(row["mode"]) else f"{name} {row['mode']}"
+
+
+def _setting(row: Row) -> str:
+    words = [row["device"], f"{row['num_threads']} thread{'s' * (row['num_threads'] != 1)}"]
+    return ", ".join(words + ["no XNNPACK"] * (not row["use_xnnpack"]))
+
+
+def _save(
+    draw: Callable[[Any], None], path: str | Path, width: float = 7, height: float = 4
+) -> Path:
+    """Draw one pair of axes into a file, whole or not at all."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    from android_bench.native import write_whole
+
+    path = Path(path)
+    kind = path.suffix[1:].lower()
+    if kind not in ("png", "svg"):
+        raise ValueError(f"picture is {path.name!r}; allowed suffixes: .png, .svg")
+    figure = Figure(figsize=(min(width, 20), min(height, 20)), layout="constrained")
+    draw(figure.subplots())
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, dpi=120)
+    return write_whole(path, content.getvalue())

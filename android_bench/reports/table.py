@@ -1,0 +1,137 @@
+"""Bench rows and changes as rich tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from android_bench.reports.changes import Change
+from android_bench.statistics import Ratio, paired_ratio
+
+Row = dict[str, Any]
+COLORS = {"faster": "green", "slower": "red", "unknown": "yellow", "missing": "yellow"}
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print rows, one table for measured times and one for counted instructions."""
+    from rich.console import Console
+
+    console = Console()
+    timed = [row for row in rows if not row["device"].startswith("emulated:")]
+    counted = [row for row in rows if row["device"].startswith("emulated:")]
+    if timed:
+        console.print(_times(timed))
+    if counted:
+        console.print(_counts(counted))
+
+
+def print_changes(changes: Sequence[Change]) -> None:
+    """Print what changed, with the interval of the ratio."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="later / earlier")
+    table.add_column("measurement")
+    for column in ("before", "after", "ratio", "95 % interval"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for change in changes:
+        figure = milliseconds if change.quantity == "median_us" else millions
+        ratio = change.ratio
+        notes = change.verdict
+        if change.delegated:
+            notes += ", delegated ops {} -> {}".format(*change.delegated)
+        if change.verdict == "unknown":
+            notes += ": measure with --sessions 3 or more"
+        table.add_row(
+            change.name,
+            figure(change.before),
+            figure(change.after),
+            f"{ratio.ratio:.3f}" if ratio else "",
+            f"{ratio.low:.3f} - {ratio.high:.3f}" if ratio and ratio.low is not None else "",
+            notes,
+            style=COLORS.get(change.verdict),
+        )
+    Console().print(table)
+
+
+def ratio_to_first(rows: Sequence[Row], row: Row) -> Ratio | None:
+    """Return a row's ratio to the first row of its run, None for the first row itself."""
+    first = next(other for other in rows if other["run"] == row["run"])
+    x, y = first["session_medians_us"], row["session_medians_us"]
+    if first is row or len(x) != len(y) or not x or min(x + y) <= 0:
+        return None
+    return paired_ratio(x, y)
+
+
+def milliseconds(time_us: float | None) -> str:
+    """Write a time, in ms with four significant digits."""
+    if time_us is None:
+        return ""
+    return f"{time_us / 1000:.3f} ms" if time_us < 100_000 else f"{time_us / 1000:.1f} ms"
+
+
+def millions(count: float | None) -> str:
+    """Write an instruction count."""
+    return "" if count is None else f"{count / 1e6:.3f} M"
+
+
+def _times(rows: Sequence[Row]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="latency")
+    for column in ("model", "mode", "device"):
+        table.add_column(column)
+    for column in ("threads", "median", "p5 - p95", "first", "init", "memory", "delegated",
+                   "ratio to first"):  # fmt: skip
+        table.add_column(column, justify="right")
+    for row in rows:
+        ratio = ratio_to_first(rows, row)
+        memory = row["memory_peak_mb"]
+        table.add_row(
+            row["model"],
+            row["mode"] or "",
+            row["device"],
+            str(row["num_threads"]),
+            milliseconds(row["median_us"] or row["mean_us"]),
+            f"{row['p5_us'] / 1000:.3f} - {row['p95_us'] / 1000:.3f}" if row["p95_us"] else "",
+            milliseconds(row["first_us"]),
+            milliseconds(row["init_us"]),
+            "" if memory is None else f"{memory:.1f} MB",
+            delegated(row),
+            "" if ratio is None else _ratio(ratio),
+        )
+    return table
+
+
+def _counts(rows: Sequence[Row]) -> Any:
+    from rich.table import Table
+
+    classes = list(dict.fromkeys(name for row in rows for name in row["instruction_classes"] or ()))
+    table = Table(title="AArch64 instructions per inference (emulated: no times)")
+    for column in ("model", "mode", "core"):
+        table.add_column(column)
+    for column in ("instructions", *classes, "delegated"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        parts = row["instruction_classes"] or {}
+        table.add_row(
+            row["model"],
+            row["mode"] or "",
+            row["device"].partition(":")[2],
+            millions(row["instructions"]) or "not counted",
+            *(millions(parts.get(name)) for name in classes),
+            delegated(row),
+        )
+    return table
+
+
+def delegated(row: Row) -> str:
+    """Write how much of the graph the delegate runs: "64/66 in 2" partitions."""
+    if row["nodes"] is None:
+        return ""
+    return f"{row['delegated_nodes']}/{row['nodes']} in {row['partitions']}"
+
+
+def _ratio(ratio: Ratio) -> str:
+    if ratio.low is None:
+        return f"{ratio.ratio:.3f}"
+    return f"{ratio.ratio:.3f} ({ratio.low:.3f} - {ratio.high:.3f})"
