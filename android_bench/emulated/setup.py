@@ -19,6 +19,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -205,6 +206,12 @@ def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
         ]
     if counts:
         todo.append(("instruction counter", lambda: steps.counter(folder)))
+    else:
+        warnings.warn(
+            f"QEMU {version} here takes no plugins of version 1: models will run, and their "
+            "outputs be compared, but instructions not be counted",
+            stacklevel=3,
+        )
     todo.append(("cores", lambda: steps.core_roots(folder)))
     with _progress(progress, len(todo)) as show:
         for title, step in todo:

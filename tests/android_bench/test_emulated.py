@@ -1,7 +1,6 @@
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,8 +210,15 @@ def test_other_int8_outputs_than_the_hosts_are_an_error(emulator, models, monkey
     assert [output["equals_host"] for output in result.outputs] == [False]
 
 
-def test_without_plugins_it_runs_without_counts(emulator, models):
-    result = count(replace(emulator, counts=False), "cortex-a72", models / "int8.tflite")
+def test_without_plugins_it_runs_without_counts_and_says_so(
+    emulator, models, tmp_path, monkeypatch
+):
+    shutil.copytree(emulator.folder / "downloads", tmp_path / "downloads")
+    monkeypatch.setattr("android_bench.emulated.setup._takes_plugins", lambda qemu: False)
+    with pytest.warns(UserWarning, match="takes no plugins"):
+        without = setup_emulator(tmp_path, progress=False)
+    assert without.counts is find_emulator(tmp_path).counts is False
+    result = count(without, "cortex-a72", models / "int8.tflite")
     assert result.instructions is None and result.outputs[0]["equals_host"]
     validate_row(result.to_dict())
 
