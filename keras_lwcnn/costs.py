@@ -13,14 +13,13 @@ Counting rules:
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
+from keras_lwcnn.graph import LayerCall, as_functional, layer_calls
 from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 
 
@@ -47,15 +46,6 @@ class Costs:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class LayerCall:
-    """One use of a layer in a network: the layer, its input and output tensors."""
-
-    layer: keras.layers.Layer
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
-
-
 def costs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> Costs:
     """Count what any Keras model costs.
 
@@ -70,7 +60,7 @@ def costs(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> Cos
     Raises:
         ValueError: an input shape that is open, or that the model refuses.
     """
-    calls = layer_calls(model, input_shape)
+    calls = _calls(model, input_shape)
     return Costs(
         parameters=_parameters(model.weights, calls),
         trainable_parameters=_parameters(model.trainable_weights, calls),
@@ -98,7 +88,7 @@ def condensenet_flops(model: keras.Model, input_shape: tuple[int, ...] | None = 
         The number of FLOPs of one inference.
     """
     total = 0
-    for call in layer_calls(model, input_shape):
+    for call in _calls(model, input_shape):
         layer = call.layer
         total += _macs(call) or 0
         if isinstance(layer, (layers.Dense, CondensedDense)) and layer.bias is not None:
@@ -112,23 +102,8 @@ def condensenet_flops(model: keras.Model, input_shape: tuple[int, ...] | None = 
     return total
 
 
-def layer_calls(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> list[LayerCall]:
-    """List every use of a layer, nested models opened, with the shapes of its tensors.
-
-    Args:
-        model: as for `costs`.
-        input_shape: as for `costs`.
-
-    Returns:
-        The calls in the order of computation. Tensors are symbolic, with batch size None, and
-        the same object where one call's output is another's input.
-
-    Raises:
-        ValueError: as `costs`.
-    """
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"costs needs a keras.Model. Received: {type(model).__name__}")
-    graph = _as_functional(model, input_shape)
+def _calls(model: keras.Model, input_shape: tuple[int, ...] | None) -> list[LayerCall]:
+    graph = as_functional(model, input_shape)
     if input_shape is None:
         shapes = [tuple(tensor.shape[1:]) for tensor in graph.inputs]
     else:
@@ -138,49 +113,11 @@ def layer_calls(model: keras.Model, input_shape: tuple[int, ...] | None = None) 
             f"The input shape of {model.name!r} is open: {shapes}. Say it: "
             "costs(model, input_shape=(height, width, channels))"
         )
-    specs = [
+    inputs = [
         keras.KerasTensor((None, *shape), dtype=tensor.dtype)
         for shape, tensor in zip(shapes, graph.inputs, strict=True)
     ]
-    calls: list[LayerCall] = []
-    _trace(graph, specs, calls)
-    return calls
-
-
-def _as_functional(model: keras.Model, input_shape: tuple[int, ...] | None) -> keras.Model:
-    if hasattr(model, "operations"):
-        return model
-    if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.outputs)
-    if input_shape is None:
-        raise ValueError(
-            f"{model.name!r} has no graph of its own: say costs(model, input_shape=...)"
-        )
-    inputs = keras.Input(shape=input_shape)
-    return keras.Model(inputs, model.call(inputs))
-
-
-def _trace(model: keras.Model, inputs: Any, calls: list[LayerCall]) -> Any:
-    """Propagate shapes through `model`, writing down each layer's call; return the outputs."""
-    return model._run_through_graph(
-        keras.tree.flatten(inputs), operation_fn=lambda op: partial(_trace_call, op, calls)
-    )
-
-
-def _trace_call(
-    operation: Callable[..., Any], calls: list[LayerCall], *args: Any, **kwargs: Any
-) -> Any:
-    if isinstance(operation, keras.Model):
-        return _trace(_as_functional(operation, None), args, calls)
-    outputs = operation.compute_output_spec(*args, **kwargs)
-    if isinstance(operation, layers.Layer):
-        tensors = [x for x in keras.tree.flatten((args, kwargs)) if _is_tensor(x)]
-        calls.append(LayerCall(operation, tuple(tensors), tuple(keras.tree.flatten(outputs))))
-    return outputs
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, keras.KerasTensor)
+    return layer_calls(graph, inputs)
 
 
 def _elements(tensors: tuple[Any, ...]) -> int:
@@ -191,6 +128,9 @@ def _spatial(layer: layers.Layer, shape: tuple[int | None, ...]) -> int:
     inner = shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
     return math.prod(inner)
 
+
+# Names of weights that steer a condensed layer and are no parameters.
+STATE = ("mask", "stage", "schedule", "lasso")
 
 _CONVOLUTIONS = (
     layers.Conv1D,
@@ -264,7 +204,7 @@ def _parameters(weights: list[Any], calls: list[LayerCall]) -> int:
     counts: dict[int, int] = {}
     for layer in (call.layer for call in calls):
         if isinstance(layer, (LearnedGroupConv2D, CondensedDense)):
-            counts.update({id(x): 0 for x in layer.weights if x.name in ("mask", "stage")})
+            counts.update({id(x): 0 for x in layer.weights if x.name in STATE})
             counts[id(layer.kernel)] = _active_weights(layer)
     return sum(
         counts.get(id(weight), math.prod(weight.shape))

@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# Numbers that identify the schedule which prunes a layer; zeros: none yet.
+SCHEDULE_LENGTH = 4
+
 
 @keras.saving.register_keras_serializable(package="keras_lwcnn")
 class LearnedGroupConv2D(keras.layers.Layer):
@@ -17,9 +20,14 @@ class LearnedGroupConv2D(keras.layers.Layer):
     `condensation_factor - 1`, a group reads `in_channels / condensation_factor` inputs. Pruned
     inputs never come back.
 
+    With `slice_width` above 1, slices of so many neighbouring inputs are kept or pruned as a whole
+    (our variant, which deploys without a gather): of S slices, `S - stage * S // C` remain, at
+    the last stage S / C rounded up.
+
     The layer computes a dense 1x1 convolution with a masked kernel. The mask (`in_channels`,
-    `groups`) and the stage are non-trainable weights, so that saving, loading and resuming keep
-    them. There is no bias: a batch normalization is expected to follow.
+    `groups`), the stage, the weight of the group lasso and the schedule that prunes are
+    non-trainable weights, so that saving, loading and resuming keep them. There is no bias: a batch
+    normalization is expected to follow.
 
     Source: Huang, Liu, van der Maaten, Weinberger, "CondenseNet", CVPR 2018.
 
@@ -27,12 +35,14 @@ class LearnedGroupConv2D(keras.layers.Layer):
         filters: output channels, a multiple of `groups`.
         groups: number of groups.
         condensation_factor: the input channels must be a multiple of it; 1 prunes nothing.
+        slice_width: inputs that are kept or pruned together; the input channels must be a
+            multiple of it.
         kernel_initializer: initializer of the kernel (1, 1, in_channels, filters).
         kernel_regularizer: regularizer of the kernel, or None.
 
     Raises:
         ValueError: `filters` not divisible by `groups`, or, when built, input channels not
-            divisible by `condensation_factor`.
+            divisible by `condensation_factor` (by `slice_width` where that is above 1).
     """
 
     def __init__(
@@ -40,15 +50,17 @@ class LearnedGroupConv2D(keras.layers.Layer):
         filters: int,
         groups: int = 4,
         condensation_factor: int = 4,
+        slice_width: int = 1,
         kernel_initializer: Any = "he_normal",
         kernel_regularizer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if min(filters, groups, condensation_factor) < 1:
+        if min(filters, groups, condensation_factor, slice_width) < 1:
             raise ValueError(
-                "filters, groups and condensation_factor must be at least 1. Received: "
-                f"filters={filters}, groups={groups}, condensation_factor={condensation_factor}"
+                "filters, groups, condensation_factor and slice_width must be at least 1. "
+                f"Received: filters={filters}, groups={groups}, "
+                f"condensation_factor={condensation_factor}, slice_width={slice_width}"
             )
         if filters % groups:
             raise ValueError(
@@ -58,6 +70,7 @@ class LearnedGroupConv2D(keras.layers.Layer):
         self.filters = filters
         self.groups = groups
         self.condensation_factor = condensation_factor
+        self.slice_width = slice_width
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -65,10 +78,13 @@ class LearnedGroupConv2D(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create kernel, mask and stage for an input of `input_shape` (batch, h, w, channels)."""
         channels = input_shape[-1]
-        if channels is None or channels % self.condensation_factor:
+        divisor, what = self.condensation_factor, "condensation_factor"
+        if self.slice_width > 1:
+            divisor, what = self.slice_width, "slice_width"
+        if channels is None or channels % divisor:
             raise ValueError(
-                f"The input channels of {self.name!r} must be a multiple of condensation_factor. "
-                f"Received: {channels} channels, condensation_factor={self.condensation_factor}"
+                f"The input channels of {self.name!r} must be a multiple of {what}. "
+                f"Received: {channels} channels, {what}={divisor}"
             )
         self.kernel = self.add_weight(
             name="kernel",
@@ -82,12 +98,32 @@ class LearnedGroupConv2D(keras.layers.Layer):
         self.stage_weight = self.add_weight(
             name="stage", shape=(), initializer="zeros", dtype="int32", trainable=False
         )
+        self.schedule = self.add_weight(
+            name="schedule",
+            shape=(SCHEDULE_LENGTH,),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+        )
+        self.lasso = self.add_weight(
+            name="lasso", shape=(), initializer="zeros", dtype="float32", trainable=False
+        )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Convolve `inputs` (batch, h, w, channels) with the masked kernel."""
         # Tiling along the outputs gives output o the mask of group o % groups.
         mask = ops.tile(self.mask, (1, self.filters // self.groups))
-        return ops.conv(inputs, self.kernel * mask, data_format="channels_last")
+        kernel = self.kernel * mask
+        if training:
+            self.add_loss(ops.cast(self.lasso, kernel.dtype) * self._group_norm(kernel))
+        return ops.conv(inputs, kernel, data_format="channels_last")
+
+    def _group_norm(self, kernel: Any) -> Any:
+        # The sum over groups and inputs of the L2 norm over a group's outputs; the floor keeps
+        # the gradient of a pruned input finite.
+        shape = (kernel.shape[2], self.filters // self.groups, self.groups)
+        squares = ops.sum(ops.reshape(ops.square(kernel), shape), axis=1)
+        return ops.sum(ops.sqrt(ops.maximum(squares, 1e-6)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape with `filters` channels."""
@@ -135,7 +171,7 @@ class LearnedGroupConv2D(keras.layers.Layer):
             raise ValueError(
                 f"The stage of {self.name!r} must be 0 to {self.last_stage}. Received: {stage}"
             )
-        expected = channels - stage * (channels // self.condensation_factor)
+        expected = self.inputs_at(stage)
         found = mask.sum(axis=0)
         if (found != expected).any():
             raise ValueError(
@@ -158,13 +194,20 @@ class LearnedGroupConv2D(keras.layers.Layer):
         if stage <= self.stage:
             return
         mask = self.active_inputs
-        norms = self.input_norms()
-        dropped = (stage - self.stage) * (len(mask) // self.condensation_factor)
+        width = self.slice_width
+        norms = self.input_norms().reshape(-1, width, self.groups).sum(axis=1)
+        dropped = (self.inputs_at(self.stage) - self.inputs_at(stage)) // width
         for group in range(self.groups):
-            active = np.flatnonzero(mask[:, group])
-            order = np.argsort(norms[active, group], kind="stable")
-            mask[active[order[:dropped]], group] = False
+            active = np.flatnonzero(mask[::width, group])
+            weakest = active[np.argsort(norms[active, group], kind="stable")[:dropped]]
+            for piece in weakest:
+                mask[piece * width : (piece + 1) * width, group] = False
         self.set_mask(mask, stage)
+
+    def inputs_at(self, stage: int) -> int:
+        """The number of inputs that each group reads at `stage`."""
+        slices = self.kernel.shape[2] // self.slice_width
+        return (slices - stage * slices // self.condensation_factor) * self.slice_width
 
     def input_norms(self) -> np.ndarray:
         """The L1 norm of each input's weights over a group's outputs: (in_channels, groups)."""
@@ -178,6 +221,7 @@ class LearnedGroupConv2D(keras.layers.Layer):
             "filters": self.filters,
             "groups": self.groups,
             "condensation_factor": self.condensation_factor,
+            "slice_width": self.slice_width,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

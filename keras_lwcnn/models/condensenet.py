@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 from keras_lwcnn.models.application import application
 
 BOTTLENECK = 4
+SELECTIONS = ("groups", "slices")
 
 # Arguments of the published CondenseNets (CIFAR: depth 6N + 2), and of the sizes that the
 # CondenseNeXt papers use. Merge one into a builder's arguments: CondenseNet(**PRESETS["86"]).
@@ -52,6 +54,7 @@ def CondenseNet(
     groups: int = 4,
     condensation_factor: int = 4,
     stem_strides: int = 1,
+    selection: str = "groups",
     classifier_condensation: int = 1,
 ) -> keras.Model:
     """Build CondenseNet; the defaults are CondenseNet-86 for CIFAR-10.
@@ -76,6 +79,9 @@ def CondenseNet(
         growth_rates: output channels k of each stage's dense layers.
         groups: groups G of both convolutions.
         condensation_factor: C; after condensation a group reads 1/C of the inputs.
+        selection: "groups": each group chooses its inputs, as published; "slices": all outputs
+            share a choice of whole slices of neighbouring inputs, as wide as the growth rate
+            allows (our variant, made for the deployment form `sliced`).
         stem_strides: stride of the 3x3 stem: 1 for CIFAR, 2 for ImageNet.
         classifier_condensation: the classifier keeps 1/this of its inputs after condensation: 1
             (all) for CIFAR, 2 (half) for ImageNet.
@@ -86,16 +92,15 @@ def CondenseNet(
 
     Raises:
         ValueError: stages without as many growth rates, channels not divisible by `groups` or
-            `condensation_factor`, images smaller than the product of the strides, and everything
-            that `keras.applications` refuses.
+            `condensation_factor`, unknown `selection`, images smaller than the product of the
+            strides, and everything that `keras.applications` refuses.
     """
+    learned_conv = _learned_conv(selection, groups, condensation_factor)
 
     def dense_layer(x: Any, growth_rate: int, name: str) -> Any:
         x = _bn(name=f"{name}_bn1")(x)
         x = layers.ReLU(name=f"{name}_relu1")(x)
-        x = LearnedGroupConv2D(
-            BOTTLENECK * growth_rate, groups, condensation_factor, name=f"{name}_learned_conv"
-        )(x)
+        x = learned_conv(x, growth_rate, name=f"{name}_learned_conv")
         x = _bn(name=f"{name}_bn2")(x)
         x = layers.ReLU(name=f"{name}_relu2")(x)
         return _conv(growth_rate, 3, groups=groups, name=f"{name}_group_conv")(x)
@@ -133,6 +138,7 @@ def CondenseNeXt(
     condensation_factor: int = 8,
     pointwise_groups: int = 4,
     stem_strides: int = 1,
+    selection: str = "groups",
     classifier_condensation: int = 2,
 ) -> keras.Model:
     """Build CondenseNeXt, a reconstruction of what the papers' text describes.
@@ -159,6 +165,9 @@ def CondenseNeXt(
         growth_rates: output channels k of each stage's dense layers.
         groups: groups G of the learned group convolution.
         condensation_factor: C; after condensation a group reads 1/C of the inputs.
+        selection: "groups": each group chooses its inputs, as published; "slices": all outputs
+            share a choice of whole slices of neighbouring inputs, as wide as the growth rate
+            allows (our variant, made for the deployment form `sliced`).
         pointwise_groups: groups P of the pointwise convolution.
         stem_strides: stride of the 3x3 stem: 1 for CIFAR, 2 for ImageNet.
         classifier_condensation: the classifier keeps 1/this of its inputs after condensation.
@@ -170,13 +179,12 @@ def CondenseNeXt(
     Raises:
         ValueError: as `CondenseNet`.
     """
+    learned_conv = _learned_conv(selection, groups, condensation_factor)
 
     def dense_layer(x: Any, growth_rate: int, name: str) -> Any:
         x = _bn(name=f"{name}_bn1")(x)
         x = _relu6(name=f"{name}_relu1")(x)
-        x = LearnedGroupConv2D(
-            BOTTLENECK * growth_rate, groups, condensation_factor, name=f"{name}_learned_conv"
-        )(x)
+        x = learned_conv(x, growth_rate, name=f"{name}_learned_conv")
         x = _bn(name=f"{name}_bn2")(x)
         x = _relu6(name=f"{name}_relu2")(x)
         x = layers.DepthwiseConv2D(
@@ -229,6 +237,25 @@ def _features(
             )
     x = _bn(name="final_bn")(x)
     return activation(name="final_relu")(x)
+
+
+def _learned_conv(
+    selection: str, groups: int, condensation_factor: int
+) -> Callable[[Any, int, str], Any]:
+    if selection not in SELECTIONS:
+        raise ValueError(f"selection must be one of {SELECTIONS}. Received: {selection!r}")
+
+    def learned_conv(x: Any, growth_rate: int, name: str) -> Any:
+        slices = selection == "slices"
+        return LearnedGroupConv2D(
+            BOTTLENECK * growth_rate,
+            groups=1 if slices else groups,
+            condensation_factor=condensation_factor,
+            slice_width=gcd(x.shape[-1], growth_rate) if slices else 1,
+            name=name,
+        )(x)
+
+    return learned_conv
 
 
 def _classifier(condensation_factor: int) -> Callable[..., layers.Layer]:
