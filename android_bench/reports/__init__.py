@@ -2,12 +2,19 @@
 
 from android_bench.reports.changes import Change, compare_rows
 from android_bench.reports.html import bench_fragment
-from android_bench.reports.plots import plot_accuracy, plot_kernels, plot_latency, plot_tail
+from android_bench.reports.plots import (
+    check_picture,
+    plot_accuracy,
+    plot_kernels,
+    plot_latency,
+    plot_tail,
+)
 from android_bench.reports.table import print_changes, print_rows
 
 __all__ = [
     "Change",
     "bench_fragment",
+    "check_picture",
     "compare_rows",
     "plot_accuracy",
     "plot_kernels",

@@ -153,6 +153,18 @@ def _setting(row: Row) -> str:
     return ", ".join(words + ["no XNNPACK"] * (not row["use_xnnpack"]))
 
 
+def check_picture(path: str | Path) -> str:
+    """Return the kind of a picture by its suffix, "png" or "svg".
+
+    Raises:
+        ValueError: it has another suffix.
+    """
+    kind = Path(path).suffix[1:].lower()
+    if kind not in ("png", "svg"):
+        raise ValueError(f"picture is {Path(path).name!r}; allowed suffixes: .png, .svg")
+    return kind
+
+
 def _save(
     draw: Callable[[Any], None], path: str | Path, width: float = 7, height: float = 4
 ) -> Path:
@@ -163,12 +175,9 @@ def _save(
 
     from android_bench.native import write_whole
 
-    path = Path(path)
-    kind = path.suffix[1:].lower()
-    if kind not in ("png", "svg"):
-        raise ValueError(f"picture is {path.name!r}; allowed suffixes: .png, .svg")
+    kind = check_picture(path)
     figure = Figure(figsize=(min(width, 20), min(height, 20)), layout="constrained")
     draw(figure.subplots())
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=120)
-    return write_whole(path, content.getvalue())
+    return write_whole(Path(path), content.getvalue())

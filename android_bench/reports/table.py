@@ -12,20 +12,16 @@ COLORS = {"faster": "green", "slower": "red", "unknown": "yellow", "missing": "y
 
 def print_rows(rows: Sequence[Row]) -> None:
     """Print rows, one table for measured times and one for counted instructions."""
-    from rich.console import Console
-
-    console = Console()
     timed = [row for row in rows if not row["device"].startswith("emulated:")]
     counted = [row for row in rows if row["device"].startswith("emulated:")]
     if timed:
-        console.print(_times(timed))
+        _console().print(_times(timed))
     if counted:
-        console.print(_counts(counted))
+        _console().print(_counts(counted))
 
 
 def print_changes(changes: Sequence[Change]) -> None:
     """Print what changed, with the interval of the ratio."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="later / earlier")
@@ -50,7 +46,7 @@ def print_changes(changes: Sequence[Change]) -> None:
             notes,
             style=COLORS.get(change.verdict),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def ratio_to_first(rows: Sequence[Row], row: Row) -> Ratio | None:
@@ -74,28 +70,38 @@ def millions(count: float | None) -> str:
     return "" if count is None else f"{count / 1e6:.3f} M"
 
 
+def _console() -> Any:
+    from rich.console import Console
+
+    console = Console()
+    # A file or a pipe has no width of its own.
+    return console if console.is_terminal else Console(width=max(console.width, 100))
+
+
 def _times(rows: Sequence[Row]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="latency")
-    for column in ("model", "mode", "device"):
-        table.add_column(column)
-    for column in ("threads", "median", "p5 - p95", "first", "init", "memory", "delegated",
-                   "ratio to first"):  # fmt: skip
-        table.add_column(column, justify="right")
+    table = Table(title="Latency (ms)", title_justify="left")
+    table.add_column("model", overflow="fold")
+    columns = ("median\np5 - p95", "first", "init", "memory\nMB", "delegated\nin partitions",
+               "ratio to first\n95 % interval")  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         ratio = ratio_to_first(rows, row)
         memory = row["memory_peak_mb"]
+        threads = f"{row['num_threads']} thread{'s' * (row['num_threads'] != 1)}"
+        words = [row["mode"], row["device"], threads, None if row["use_xnnpack"] else "no XNNPACK"]
+        tail = ""
+        if row["p5_us"] is not None:
+            tail = f"{row['p5_us'] / 1000:.3f} - {row['p95_us'] / 1000:.3f}"
         table.add_row(
-            row["model"],
-            row["mode"] or "",
-            row["device"],
-            str(row["num_threads"]),
-            milliseconds(row["median_us"] or row["mean_us"]),
-            f"{row['p5_us'] / 1000:.3f} - {row['p95_us'] / 1000:.3f}" if row["p95_us"] else "",
-            milliseconds(row["first_us"]),
-            milliseconds(row["init_us"]),
-            "" if memory is None else f"{memory:.1f} MB",
+            f"{escape(row['model'])}\n[dim]{escape(', '.join(filter(None, words)))}[/]",
+            f"{_ms(row['median_us'] if row['median_us'] is not None else row['mean_us'])}\n{tail}",
+            _ms(row["first_us"]),
+            _ms(row["init_us"]),
+            "" if memory is None else f"{memory:.1f}",
             delegated(row),
             "" if ratio is None else _ratio(ratio),
         )
@@ -103,25 +109,29 @@ def _times(rows: Sequence[Row]) -> Any:
 
 
 def _counts(rows: Sequence[Row]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     classes = list(dict.fromkeys(name for row in rows for name in row["instruction_classes"] or ()))
-    table = Table(title="AArch64 instructions per inference (emulated: no times)")
-    for column in ("model", "mode", "core"):
-        table.add_column(column)
-    for column in ("instructions", *classes, "delegated"):
-        table.add_column(column, justify="right")
+    title = "AArch64 instructions per inference (millions, emulated: no times)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("model", overflow="fold")
+    for column in ("all", *classes, "delegated\nin partitions"):
+        table.add_column(column.replace("_", "/"), justify="right", no_wrap=True)
     for row in rows:
         parts = row["instruction_classes"] or {}
+        words = filter(None, [row["mode"], row["device"].partition(":")[2]])
         table.add_row(
-            row["model"],
-            row["mode"] or "",
-            row["device"].partition(":")[2],
-            millions(row["instructions"]) or "not counted",
-            *(millions(parts.get(name)) for name in classes),
+            f"{escape(row['model'])}\n[dim]{escape(', '.join(words))}[/]",
+            _millions(row["instructions"]) or "not counted",
+            *(_millions(parts.get(name)) for name in classes),
             delegated(row),
         )
     return table
+
+
+def _millions(count: float | None) -> str:
+    return "" if count is None else f"{count / 1e6:.3f}"
 
 
 def delegated(row: Row) -> str:
@@ -131,7 +141,11 @@ def delegated(row: Row) -> str:
     return f"{row['delegated_nodes']}/{row['nodes']} in {row['partitions']}"
 
 
+def _ms(time_us: float | None) -> str:
+    return "" if time_us is None else f"{time_us / 1000:.3f}"
+
+
 def _ratio(ratio: Ratio) -> str:
     if ratio.low is None:
         return f"{ratio.ratio:.3f}"
-    return f"{ratio.ratio:.3f} ({ratio.low:.3f} - {ratio.high:.3f})"
+    return f"{ratio.ratio:.3f}\n{ratio.low:.3f} - {ratio.high:.3f}"
