@@ -30,16 +30,19 @@ def unpacked_adbd(machine, cache):
     root = Path(cache) / "root"
     if root.is_dir():
         return root
-    sources = [p for p in Path("/etc/apt/sources.list.d").glob("*.sources")]
-    text = "\n\n".join(p.read_text() for p in sources if "debian" in p.name)
-    release = re.search(r"^Suites: (\w+)", text, re.MULTILINE)
-    if release is None or not shutil.which("apt-get"):
+    release = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)
+    apt_folder, sources = Path("/etc/apt"), []
+    for pattern in ("sources.list", "sources.list.d/*.list", "sources.list.d/*.sources"):
+        sources += [p for p in apt_folder.glob(pattern) if release and release[1] in p.read_text()]
+    if not sources or not shutil.which("apt-get"):
         pytest.skip("needs Debian's package adbd")
-    (cache / "trixie.sources").write_text(text.replace(release[1], "trixie"))
-    for name in ("lists/partial", "archives/partial"):
+    for name in ("lists/partial", "archives/partial", "sources"):
         (cache / name).mkdir(parents=True, exist_ok=True)
+    for path in sources:
+        text = path.read_text().replace(release[1], "trixie")
+        (cache / "sources" / path.name).write_text(text)
     settings = {
-        "Dir::Etc::sourcelist": cache / "trixie.sources", "Dir::Etc::sourceparts": "-",
+        "Dir::Etc::sourcelist": "/dev/null", "Dir::Etc::sourceparts": cache / "sources",
         "Dir::State::lists": cache / "lists", "Dir::Cache": cache,
         "Dir::State::status": "/dev/null", "APT::Architecture": ARCHITECTURES[machine],
         "APT::Architectures": ARCHITECTURES[machine], "APT::Sandbox::User": "root",
