@@ -40,7 +40,7 @@ def _make_network(name: str, modes: Sequence[str], folder: Path) -> Iterator[Pat
     import numpy as np
 
     from convert import to_tflites
-    from keras_lwcnn.condensation.deployment import FORMS, deploy
+    from keras_lwcnn.condensation.deployment import deploy
     from keras_lwcnn.condensation.state import condensable_layers, condense
     from keras_lwcnn.models import MODELS, build
 
@@ -50,11 +50,15 @@ def _make_network(name: str, modes: Sequence[str], folder: Path) -> Iterator[Pat
     model = build(name, input_shape=shape, classifier_activation=None)
     forms = {"": model}
     if condensable_layers(model):
-        condense(model)
-        forms = {f",{form}": deploy(model, form) for form in FORMS}
+        # Slices are for the variant that selects neighbouring channels, and too many for others.
+        settings = {"input_shape": shape, "classifier_activation": None, "selection": "slices"}
+        forms = {"masked": model, "gather": model, "sliced": build(name, **settings)}
+        for form, built in forms.items():
+            condense(built)
+            forms[form] = deploy(built, form)
     images = np.random.default_rng(0).uniform(*entry.input_range, (128, *shape)).astype("float32")
     for form, deployed in forms.items():
-        stem = f"{name}@{entry.default_size}{form}"
+        stem = f"{name}@{entry.default_size}{form and ','}{form}"
         paths = {mode: folder / f"{stem}.{mode}.tflite" for mode in modes}
         to_tflites(deployed, modes, images, paths=paths, input_range=entry.input_range)
         yield from paths.values()
@@ -117,7 +121,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    # TensorFlow's loggers keep the standard error that they meet: it must not be the bar's.
+    with Progress(*columns, console=Console(stderr=True), redirect_stderr=False) as progress:
         files = options.files
         if not files:
             from keras_lwcnn.models import MODELS, model_named
