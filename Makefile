@@ -2,6 +2,8 @@
 # older than setup.cfg. PYTHON chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 VENV ?= .venv
+# What the tests are installed with; add torch to run those of the PyTorch backend as well.
+EXTRAS ?= test,jax
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
@@ -40,5 +42,5 @@ $(DEMO_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 
 $(STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "== installing keras-lwcnn with its test tools"
-	@$(BIN)/python -m pip install --quiet --editable '.[test,jax]'
+	@$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@ $(DEMO_STAMP)

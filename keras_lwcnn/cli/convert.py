@@ -1,9 +1,14 @@
 """Convert a .keras file to .tflite files, with checked calibration and a sidecar each."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convert import Calibration, Mode
 
 DEFAULT_IMAGES = 200
 
@@ -39,10 +44,8 @@ def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
         "--modes",
         type=names,
         metavar="MODE,...",
-        help="float32, float16, dynamic, int8, int16x8 (default: all of them)",
-    )
-    parser.add_argument(
-        "--io-dtype", help="input and output of int8 files: int8 (default), uint8 or float32"
+        help="float32, float16, dynamic, int8, int16x8 (the default is these five), weight_int8, "
+        "int8_float (int8 with float input and output), int8_uint8 (with uint8: raw pixels)",
     )
     parser.add_argument(
         "--calibration-images",
@@ -67,7 +70,6 @@ def main(args: argparse.Namespace) -> None:
         source=args.data,
         image_size=args.image_size,
         images=args.calibration_images,
-        io_dtype=args.io_dtype,
         input_range=args.input_range,
         output=args.output,
     )
@@ -95,17 +97,15 @@ def convert_model(
     source: str | None = None,
     image_size: int | None = None,
     images: int = DEFAULT_IMAGES,
-    io_dtype: str | None = None,
     input_range: Sequence[float] | None = None,
     output: str = "model",
 ) -> list[dict[str, Any]]:
     """Write a .tflite file and its sidecar for each mode, named after the model file; give rows."""
-    from convert import MODES, to_tflites
+    from convert import to_tflites
     from convert.graph import check_keras_file
-    from convert.modes import mode_named
     from keras_lwcnn.cli.common import read_record, working
 
-    chosen = [mode_named(name) for name in modes or MODES]
+    chosen = checked_modes(modes)
     check_keras_file(model_file)
     record = read_record(model_file.with_suffix(".json"))
     if input_range is None:
@@ -117,14 +117,13 @@ def convert_model(
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
         size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
-        calibration = _calibration(source, size, images, input_range)
+        calibration = calibration_from(source, size, images, input_range)
     with working(f"Converting {model_file} to {', '.join(mode.name for mode in chosen)}"):
         files = to_tflites(
             model_file,
             [mode.name for mode in chosen],
             calibration,
             paths={mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen},
-            io_dtype=io_dtype,
             input_range=None if input_range is None else tuple(input_range),
             output=output,
             class_names=record.get("dataset", {}).get("class_names"),
@@ -132,9 +131,16 @@ def convert_model(
     return [file.to_dict() for file in files.values()]
 
 
-def _calibration(
+def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
+    """Give modes by their names, the usual ones for None."""
+    from convert.modes import DEFAULT_MODES, mode_named
+
+    return [mode_named(name) for name in modes or DEFAULT_MODES]
+
+
+def calibration_from(
     source: str, image_size: int | None, count: int, input_range: Sequence[float] | None
-) -> Any:
+) -> Calibration:
     """Choose training images, as many of each class as the count allows, and scale them."""
     from convert import Calibration
     from keras_lwcnn.data import balanced_indices, load_data, scale_images

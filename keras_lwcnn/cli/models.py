@@ -24,15 +24,16 @@ def main(args: argparse.Namespace) -> None:
     from rich.table import Table
 
     from keras_lwcnn.costs import costs
-    from keras_lwcnn.models import MODELS, build
+    from keras_lwcnn.models import MODELS, build, model_named
 
     table = Table(title=f"{args.classes} classes")
     table.add_column("model")
     for column in ("input", "parameters", "trainable", "MACs", "kept activations"):
         table.add_column(column, justify="right")
     table.add_column("what it is")
-    for name in args.names or MODELS:
-        size = args.image_size or MODELS[name].default_size
+    entries = {name: model_named(name) for name in args.names or MODELS}
+    for name, entry in entries.items():
+        size = args.image_size or entry.default_size
         model = build(name, input_shape=(size, size, 3), classes=args.classes)
         figures = costs(model)
         if args.json:
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
             f"{figures.trainable_parameters:,}",
             f"{figures.macs / 1e6:,.1f} M",
             f"{figures.activations:,}",
-            MODELS[name].summary,
+            entry.summary,
         )
     if not args.json:
         Console().print(table)

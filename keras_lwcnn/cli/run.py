@@ -38,8 +38,8 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.report import write_report
 
     out: Path = args.out
-    modes = _checked_modes(args.modes)
     recipe = recipe_from(args)
+    _check_before_training(args)
     rows = [
         _finished_training(args, recipe)
         or train_model(args.model, args.data, args.image_size, recipe, out)
@@ -47,11 +47,10 @@ def main(args: argparse.Namespace) -> None:
     rows += convert_model(
         out / "model.keras",
         out,
-        modes=modes,
+        modes=args.modes,
         source=args.data,
         image_size=args.image_size,
         images=args.calibration_images,
-        io_dtype=args.io_dtype,
     )
     files = [out / row["file"] for row in rows if row["kind"] == "convert"]
     rows += compare_files(
@@ -65,15 +64,24 @@ def main(args: argparse.Namespace) -> None:
     print(f"wrote {page}")
 
 
-def _checked_modes(modes: list[str] | None) -> list[str]:
-    """Check the modes before anything long starts; the comparison needs float32."""
-    from convert import MODES
-    from convert.modes import mode_named
+def _check_before_training(args: argparse.Namespace) -> None:
+    """Refuse what a later step would refuse, before the long one starts."""
+    from convert import check_calibration
+    from keras_lwcnn.cli.convert import calibration_from, checked_modes
+    from keras_lwcnn.models import model_named
 
-    chosen = [mode_named(name).name for name in modes or MODES]
-    if "float32" not in chosen:
-        raise ValueError(f"--modes has to hold float32, which others are compared with: {chosen}")
-    return chosen
+    modes = checked_modes(args.modes)
+    if "float32" not in [mode.name for mode in modes]:
+        raise ValueError(
+            "--modes has to hold float32, which the others are compared with; got "
+            + ", ".join(mode.name for mode in modes)
+        )
+    entry = model_named(args.model)
+    if any(mode.calibrated for mode in modes):
+        images = calibration_from(
+            args.data, args.image_size, args.calibration_images, entry.input_range
+        )
+        check_calibration(images, images.images.shape[1:])
 
 
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:

@@ -51,7 +51,8 @@ def test_models_lists_parameters_and_macs(capsys):
         (["run", "--data", "digits", "--out", "x", "--model", "vgg"], "'vgg'", "condensenext"),
         (["run", "--data", "imagenet", "--out", "x"], "'imagenet'", "digits"),
         (["run", "--data", "digits", "--out", "x", "--optimizer", "lion"], "'lion'", "adamw"),
-        (["run", "--data", "digits", "--out", "x", "--io-dtype", "int4"], "'int4'", "uint8"),
+        (["run", "--data", "digits", "--out", "x", "--calibration-images", "5"], "5", "20"),
+        (["run", "--data", "digits", "--out", "x", "--calibration-images", "0"], "0", "1 to 1293"),
     ],
 )
 def test_unknown_names_are_answered_with_the_allowed_ones(
@@ -100,7 +101,7 @@ def test_files_that_are_missing_leave_one_line(capsys, tmp_path):
 def test_the_package_imports_no_tensorflow_on_another_backend():
     code = (
         "import sys, keras_lwcnn\n"
-        "keras_lwcnn.LMobileNet(input_shape=(32, 32, 3), classes=10)\n"
+        "keras_lwcnn.LMobileNet(input_shape=(32, 32, 3), stages=((16, 1),), strides=(2, 2))\n"
         "import keras_lwcnn.training, keras_lwcnn.data, keras_lwcnn.report\n"
         "assert 'tensorflow' not in sys.modules"
     )
