@@ -58,7 +58,11 @@ DEFAULTS = {
     "affinity": None,
 }
 
-RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
+RUNTIMES = (
+    "ai_edge_litert.interpreter",
+    "tflite_runtime.interpreter",
+    "tensorflow.lite.python.interpreter",
+)
 
 # Arm's "CPU part" numbers of the cores that phones and boards of the last decade carry.
 ARM_CORES = {
@@ -156,6 +160,31 @@ def delegation(interpreter: Any) -> dict[str, Any]:
         A dict of `nodes` (the model's ops), `delegated_nodes`, `partitions`, and `not_delegated`
         (the names of the ops left to LiteRT's own kernels, in the order of the graph).
     """
+    nodes, left, partitions = _split_by_delegate(interpreter)
+    return {
+        "nodes": len(nodes),
+        "delegated_nodes": len(nodes) - len(left),
+        "partitions": partitions,
+        "not_delegated": [op["op_name"] for op in left],
+    }
+
+
+def outside_delegate(interpreter: Any) -> list[tuple[str, str]]:
+    """List the ops of the main graph that LiteRT's own kernels run.
+
+    Args:
+        interpreter: an interpreter with allocated tensors.
+
+    Returns:
+        (name of the op, name of its first output tensor), in the order of the graph.
+    """
+    _, left, _ = _split_by_delegate(interpreter)
+    names = {detail["index"]: detail["name"] for detail in interpreter.get_tensor_details()}
+    return [(op["op_name"], names.get(int(op["outputs"][0]), "")) for op in left]
+
+
+def _split_by_delegate(interpreter: Any) -> tuple[list[dict], list[dict], int]:
+    """Return the graph's ops, those of them outside the delegate, and the number of partitions."""
     ops = interpreter._get_ops_details()
     partitions = [op for op in ops if op["op_name"] == "DELEGATE"]
     nodes = [op for op in ops if op["op_name"] != "DELEGATE"]
@@ -172,12 +201,7 @@ def delegation(interpreter: Any) -> dict[str, Any]:
             seen.add(tensor)
             delegated.add(producer[tensor])
             waiting += inputs_of[producer[tensor]]
-    return {
-        "nodes": len(nodes),
-        "delegated_nodes": len(delegated),
-        "partitions": len(partitions),
-        "not_delegated": [op["op_name"] for op in nodes if op["index"] not in delegated],
-    }
+    return nodes, [op for op in nodes if op["index"] not in delegated], len(partitions)
 
 
 # --- Inputs ---------------------------------------------------------------------------------

@@ -1,0 +1,64 @@
+"""All rewrites, in one pass over a model."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+
+from convert.lowering.activation import carry_lone_activation, drop_repeated_activation
+from convert.lowering.concatenation import shorten_concatenation
+from convert.lowering.normalization import normalization_as_depthwise
+from convert.lowering.pooling import average_pool_as_depthwise
+from convert.lowering.report import LoweringReport
+from convert.lowering.separable import fold_pointwise_separable
+from convert.lowering.view import View, view
+from keras_lwcnn.condensation import deploy
+from keras_lwcnn.graph import Rule, layer_calls, rewrite
+from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+
+# In the order in which they claim layers; no layer is claimed twice.
+REWRITES: dict[str, Callable[[View], dict[str, Rule]]] = {
+    "fold_pointwise_separable": fold_pointwise_separable,
+    "normalization_as_depthwise": normalization_as_depthwise,
+    "average_pool_as_depthwise": average_pool_as_depthwise,
+    "drop_repeated_activation": drop_repeated_activation,
+    "carry_lone_activation": carry_lone_activation,
+    "shorten_concatenation": shorten_concatenation,
+}
+
+
+def lower(
+    model: keras.Model,
+    form: str = "masked",
+    rewrites: Sequence[str] = tuple(REWRITES),
+) -> tuple[keras.Model, LoweringReport]:
+    """Rewrite a trained model for LiteRT; its outputs stay the same to rounding.
+
+    Args:
+        model: a functional or sequential Keras model, which is left as it is.
+        form: deployment form of condensed layers, see `keras_lwcnn.condensation.deploy`.
+        rewrites: names among `REWRITES`.
+
+    Returns:
+        The rewritten model (`model` itself where nothing is to be rewritten) and what was done.
+
+    Raises:
+        ValueError: unknown rewrites or form.
+    """
+    if unknown := [name for name in rewrites if name not in REWRITES]:
+        raise ValueError(f"unknown rewrites {unknown}; allowed are {', '.join(REWRITES)}")
+    condensed = any(
+        isinstance(call.layer, (LearnedGroupConv2D, CondensedDense)) for call in layer_calls(model)
+    )
+    if condensed:
+        model = deploy(model, form)
+    graph = view(model)
+    rules: dict[str, Rule] = {}
+    done: dict[str, tuple[str, ...]] = {}
+    for name in rewrites:
+        found = {layer: rule for layer, rule in REWRITES[name](graph).items() if layer not in rules}
+        if found:
+            rules.update(found)
+            done[name] = tuple(found)
+    if rules:
+        model = rewrite(model, rules)
+    return model, LoweringReport(form if condensed else None, done)
