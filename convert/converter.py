@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from convert.calibration import check_calibration
 from convert.keras_file import check_keras_file
 from convert.modes import Mode, io_dtype_for, mode_named
 from convert.options import ConversionOptions
@@ -50,6 +53,7 @@ def to_tflite(
     representative_dataset: Any = None,
     *,
     path: str | Path | None = None,
+    validation_data: Any = None,
     isolated: bool | None = None,
     progress: Callable[[str], Any] | None = None,
     **options: Any,
@@ -63,6 +67,9 @@ def to_tflite(
         representative_dataset: calibration images for the int8 and int16x8 modes, preprocessed
             as in training; see `check_calibration` for the forms taken and the checks made.
         path: where to save the file; None leaves it in memory.
+        validation_data: images, or (images, labels), that quantization="auto" judges by, in the
+            forms that calibration takes; never test images. None holds half of the calibration
+            images back for it.
         isolated: convert in a process of its own, which gives all memory back and takes a crash
             of the converter with it. None does so for paths and on other backends than TensorFlow.
         progress: called with a line for each step.
@@ -82,6 +89,7 @@ def to_tflite(
         [mode],
         representative_dataset,
         paths=None if path is None else {mode: path},
+        validation_data=validation_data,
         isolated=isolated,
         progress=progress,
         **options,
@@ -94,6 +102,7 @@ def to_tflites(
     representative_dataset: Any = None,
     *,
     paths: Mapping[str, str | Path] | None = None,
+    validation_data: Any = None,
     isolated: bool | None = None,
     progress: Callable[[str], Any] | None = None,
     **options: Any,
@@ -105,6 +114,7 @@ def to_tflites(
         modes: names among `MODES`.
         representative_dataset: see `to_tflite`.
         paths: mode -> where to save it; None leaves the files in memory.
+        validation_data: see `to_tflite`.
         isolated: see `to_tflite`.
         progress: see `to_tflite`.
         **options: fields of `ConversionOptions`.
@@ -135,7 +145,8 @@ def to_tflites(
         from convert.isolation import convert_isolated as convert
     else:
         from convert.pipeline import convert
-    done = convert(model, list(chosen), dataset, asked, progress or _ignore)
+    validation = _validation(validation_data)
+    done = convert(model, list(chosen), dataset, validation, asked, progress or _ignore)
     return done if paths is None else {name: done[name].save(paths[name]) for name in chosen}
 
 
@@ -144,6 +155,18 @@ def io_dtype(mode: Mode, asked: str | None, modes: int) -> str:
     if modes > 1 and (len(mode.io_dtypes) == 1 or asked not in mode.io_dtypes):
         asked = None
     return io_dtype_for(mode, asked)
+
+
+def _validation(data: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
+    if data is None:
+        return None
+    images, labels = data if isinstance(data, tuple) else (data, None)
+    images = check_calibration(images, None).images
+    if labels is not None:
+        labels = np.asarray(labels).reshape(-1)
+        if len(labels) != len(images):
+            raise ValueError(f"validation_data holds {len(images)} images and {len(labels)} labels")
+    return images, labels
 
 
 def _ignore(step: str) -> None:

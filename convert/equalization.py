@@ -37,6 +37,11 @@ def equalize(content: bytes, statistics: dict[int, TensorStatistics]) -> bytes:
     return flatbuffer.write(model)
 
 
+def can_equalize(content: bytes) -> bool:
+    """Tell whether any two layers of a flatbuffer may be equalized."""
+    return bool(pairs(flatbuffer.read(content)))
+
+
 def pairs(model: schema.ModelT) -> list[tuple[WeightedOp, WeightedOp]]:
     """Return the layers that may be equalized: the second alone reads what the first gives."""
     graph = model.subgraphs[0]

@@ -25,6 +25,7 @@ def convert_isolated(
     model: Any,
     modes: list[str],
     dataset: Any,
+    validation: tuple[np.ndarray, np.ndarray | None] | None,
     options: ConversionOptions,
     progress: Callable[[str], Any],
 ) -> dict[str, TFLiteModel]:
@@ -58,6 +59,9 @@ def convert_isolated(
                 "source": calibration.source,
                 "indices": calibration.indices,
             }
+        if validation is not None:
+            given = dict(zip(("images", "labels"), validation, strict=True))
+            np.savez(job / "validation.npz", **{k: v for k, v in given.items() if v is not None})
         (job / "request.json").write_text(json.dumps(request))
         _run(job, progress)
         answer = json.loads((job / "answer.json").read_text())
@@ -117,6 +121,10 @@ def _answer(job: Path) -> None:
             request["source"],
             None if indices is None else tuple(indices),
         )
+    validation = None
+    if (job / "validation.npz").is_file():
+        given = np.load(job / "validation.npz")
+        validation = given["images"], given.get("labels")
     told = os.fdopen(os.dup(1), "w", buffering=1)
     answer: dict[str, Any]
     try:
@@ -124,6 +132,7 @@ def _answer(job: Path) -> None:
             request["model"],
             request["modes"],
             dataset,
+            validation,
             ConversionOptions.from_dict(request["options"]),
             lambda step: print(step, file=told),
         )

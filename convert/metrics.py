@@ -45,3 +45,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (count, classes) of logits."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def divergence(scores: np.ndarray, reference: np.ndarray) -> float:
+    """Return the mean Kullback-Leibler divergence (nats) of softmax(scores) from the reference's.
+
+    A finer measure than agreement: every image counts, not those alone whose class changes.
+    """
+    expected, found = softmax(reference.astype(np.float64)), softmax(scores.astype(np.float64))
+    ratio = np.log(np.maximum(expected, 1e-12)) - np.log(np.maximum(found, 1e-12))
+    return float((expected * ratio).sum(axis=1).mean())

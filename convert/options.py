@@ -1,7 +1,7 @@
 """What may be asked of a conversion besides the mode."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from convert.calibration import MINIMUM_IMAGES
 from convert.modes import OUTPUTS
@@ -21,9 +21,14 @@ class ConversionOptions:
         output: "model" as it is, "logits" without a final softmax or sigmoid, "probabilities"
             with one.
         class_names: names of the classes, in the order of the outputs.
-        quantization: what the int8 modes do beyond the stock quantization.
+        quantization: what the int8 modes do beyond the stock quantization; "auto" tries several
+            ways and keeps the one nearest to float on the validation images.
+        max_drop: with "auto", leave as many layers in float32 as it takes to lose at most so many
+            percentage points of top-1 on the validation images (of agreement, without labels).
         allow_select_ops: allow TensorFlow ops that need the Flex delegate.
         minimum_images: how many distinct calibration images are asked for.
+        lower: rewrite the model for LiteRT first (`convert.lowering`), which keeps its function.
+        form: deployment form of condensed layers; see `keras_lwcnn.condensation.deploy`.
         verify: refuse files that do not compute what the Keras model does.
     """
 
@@ -31,17 +36,28 @@ class ConversionOptions:
     input_range: tuple[float, float] | None = None
     output: str = "model"
     class_names: tuple[str, ...] | None = None
-    quantization: QuantizationOptions = field(default_factory=QuantizationOptions)
+    quantization: QuantizationOptions | Literal["auto"] = field(default_factory=QuantizationOptions)
+    max_drop: float | None = None
     allow_select_ops: bool = False
     minimum_images: int = MINIMUM_IMAGES
+    lower: bool = True
+    form: str = "masked"
     verify: bool = True
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model.
 
         Raises:
-            ValueError: unknown `output`.
+            ValueError: unknown `output` or `quantization`, `max_drop` without "auto".
         """
+        if not (self.quantization == "auto" or isinstance(self.quantization, QuantizationOptions)):
+            raise ValueError(
+                f"quantization={self.quantization!r} has to be 'auto' or QuantizationOptions"
+            )
+        if self.max_drop is not None and self.quantization != "auto":
+            raise ValueError(f"max_drop={self.max_drop!r} needs quantization='auto'")
+        if self.max_drop is not None and not self.max_drop >= 0:
+            raise ValueError(f"max_drop={self.max_drop!r} has to be 0 or more percentage points")
         if self.output not in OUTPUTS:
             allowed = ", ".join(OUTPUTS)
             raise ValueError(f"output={self.output!r} is unknown; allowed are {allowed}")
@@ -57,6 +73,8 @@ class ConversionOptions:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "ConversionOptions":
         """Return the options that `to_dict` wrote."""
-        quantization = dict(fields["quantization"])
-        quantization["keep_float"] = tuple(quantization["keep_float"])
-        return cls(**(fields | {"quantization": QuantizationOptions(**quantization)}))
+        quantization = fields["quantization"]
+        if quantization != "auto":
+            kept = {"keep_float": tuple(quantization["keep_float"])}
+            quantization = QuantizationOptions(**(quantization | kept))
+        return cls(**(fields | {"quantization": quantization}))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from convert.modes import MODES, Mode
 from convert.options import ConversionOptions
 from convert.quantization import quantize
 from convert.quiet import quiet
+from convert.search import Judge, Search, search
 from convert.sidecar import package_versions
 from convert.verification import check_verification, compare_with_keras
 
@@ -27,6 +29,7 @@ def convert(
     model: Any,
     modes: list[str],
     dataset: Any,
+    validation: tuple[np.ndarray, np.ndarray | None] | None,
     options: ConversionOptions,
     progress: Callable[[str], Any],
 ) -> dict[str, TFLiteModel]:
@@ -36,11 +39,13 @@ def convert(
         model: a Keras model or the path of one.
         modes: names of known modes.
         dataset: the representative dataset, None when no mode is calibrated.
+        validation: images and labels to judge quantization="auto" by, None to hold some back.
         options: checked options.
         progress: called with a line for each step.
     """
     with quiet():  # TensorFlow talks while it is imported
         from convert import flatbuffer, graph, preprocessing
+        from convert.lowering import lower
 
     if isinstance(model, str | Path):
         progress("loading the model")
@@ -62,7 +67,8 @@ def convert(
             preprocessing.check_against_statistics(model, calibration.images)
     progress("converting the Keras model")
     began = time.perf_counter()
-    converted = graph.float_tflite(model, allow_select_ops=options.allow_select_ops)
+    lowered, report = lower(model, options.form) if options.lower else (model, None)
+    converted = graph.float_tflite(lowered, allow_select_ops=options.allow_select_ops)
     model_squash = flatbuffer.squash(converted)
     content = flatbuffer.finish(converted, options.output)
     shared = {
@@ -70,11 +76,17 @@ def convert(
         "output": options.output,
         "input_range": None if input_range is None else list(input_range),
         "class_names": None if options.class_names is None else list(options.class_names),
+        "lowering": None if report is None else report.to_dict(),
         "float_seconds": time.perf_counter() - began,
     }
     images = _verification_images(model, calibration, input_range)
     expected = graph.reference_predictions(model, images)
     file_squash = flatbuffer.squash(content)
+    searched = None
+    if options.quantization == "auto" and any(MODES[mode].activations == "int8" for mode in modes):
+        searched = _search(content, calibration, validation, options.max_drop, progress)
+        shared["search"] = searched.to_dict()
+        options = replace(options, quantization=searched.best.options, max_drop=None)
     done = {}
     for name in modes:
         progress(f"writing {name}")
@@ -109,6 +121,27 @@ def _verification_images(
         return calibration.images[:count]
     low, high = input_range or (-1.0, 1.0)
     return np.random.default_rng(0).uniform(low, high, (count, *shape)).astype(np.float32)
+
+
+def _search(
+    content: bytes,
+    calibration: Calibration,
+    validation: tuple[np.ndarray, np.ndarray | None] | None,
+    max_drop: float | None,
+    progress: Callable[[str], Any],
+) -> Search:
+    from convert import flatbuffer, weights
+
+    images = calibration.images
+    if validation is None:
+        images, validation = images[::2], (images[1::2], None)
+    # Logits tell more than probabilities, whatever form the file is to have.
+    logits = flatbuffer.finish(content, "logits")
+    model = flatbuffer.read(logits)
+    tensors = model.subgraphs[0].tensors
+    layers = [tensors[op.target].name.decode() for op in weights.weighted_ops(model)]
+    judge = Judge(logits, images, *validation)
+    return search(judge, layers, max_drop=max_drop, progress=progress)
 
 
 def _one_mode(
@@ -164,6 +197,7 @@ def describe(
         "output": "model",
         "input_range": None,
         "class_names": None,
+        "lowering": None,
         "float_seconds": None,
         "seconds": seconds,
         "quantization": None,

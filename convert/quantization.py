@@ -11,7 +11,7 @@ from convert.modes import Mode
 from convert.quiet import quiet
 from convert.ranges import choose_range
 
-STATISTICS_IMAGES = 200
+STATISTICS_IMAGES = 128
 """Images whose activations are looked at one by one; all images give the smallest and largest
 values."""
 
@@ -25,8 +25,8 @@ class QuantizationOptions:
         percentile: share of values to cover in percent, for "percentile".
         equalize: spread channels over the range of their tensor where two layers allow it.
         correct_bias: take back the mean error of rounded weights.
-        focus_output: give the output's integers to the scores that can win: scores below the
-            lowest second place on the calibration images saturate.
+        round_weights: round weights so that their errors cancel on the calibration images, instead
+            of each to the nearest; includes the correction of biases.
         keep_float: names of op output tensors whose ops stay float32.
     """
 
@@ -34,7 +34,7 @@ class QuantizationOptions:
     percentile: float = 99.99
     equalize: bool = False
     correct_bias: bool = False
-    focus_output: bool = False
+    round_weights: bool = False
     keep_float: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,6 +112,7 @@ def calibrated(content: bytes, images: np.ndarray, options: QuantizationOptions 
     """
     from convert.bias_correction import correct_bias
     from convert.equalization import equalize
+    from convert.rounding import round_weights
     from convert.statistics import collect
 
     ranged = _with_limits(content, images)
@@ -123,7 +124,9 @@ def calibrated(content: bytes, images: np.ndarray, options: QuantizationOptions 
         content = equalize(content, statistics)
         ranged = _with_limits(content, images)
         statistics = collect(content, some, _limits(ranged))
-    if options.correct_bias:
+    if options.round_weights:
+        ranged = round_weights(ranged, some)
+    elif options.correct_bias:
         ranged = correct_bias(ranged, statistics)
     limits = _limits(ranged)
     for index, found in statistics.items():

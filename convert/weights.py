@@ -14,9 +14,9 @@ INPUT_AXIS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1}
 WEIGHT_LEVELS = 127
 
 
-@dataclass(frozen=True)
+@dataclass
 class WeightedOp:
-    """An op with constant float weights: a convolution or a dense layer.
+    """A view of an op with constant float weights: a convolution or a dense layer.
 
     Attributes:
         model: the flatbuffer object that holds it.
