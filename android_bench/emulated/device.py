@@ -26,7 +26,8 @@ NO_STATE = {"governor": None, "frequencies_mhz": {}, "temperatures_c": {}}
 RUNS = {"warmup_runs": 2, "num_runs": 2, "min_secs": 0.0, "warmup_min_secs": 0.0, "sessions": 1}
 
 #: Ops that LiteRT's own int8 kernels compute alike on every processor.
-EXACT_OPS = {"SOFTMAX", "RESHAPE", "QUANTIZE", "DEQUANTIZE"}
+EXACT_OPS = {"AVERAGE_POOL_2D", "DEQUANTIZE", "GATHER", "MAX_POOL_2D", "QUANTIZE", "RESHAPE",
+             "SOFTMAX", "TRANSPOSE"}  # fmt: skip
 
 
 class Emulated(Device):
