@@ -21,8 +21,8 @@ cut = Split(digits.train.images[:32], digits.train.labels[:32])
 small = ImageDataset("small", cut, cut, cut, digits.class_names)
 # Small members of the families: what is tried is the backend, and compiling takes its time there.
 networks = {
-    "l_mobilenet": dict(stages=((16, 1), (24, 2)), strides=(2, 2, 2)),
-    "condensenext": dict(stages=(2, 2), growth_rates=(8, 16)),
+    "l_mobilenet": dict(stages=((16, 1),), strides=(2, 2)),
+    "condensenext": dict(stages=(1, 1), growth_rates=(8, 16)),
 }
 for name, arguments in networks.items():
     model = keras_lwcnn.build(
