@@ -1,5 +1,6 @@
 """What each mode costs in accuracy: several .tflite files over the same images."""
 
+import gzip
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convert import metrics
+from convert import metrics, paired
 from convert.evaluation import predict
 from convert.inspection import check_tflite_file
 
@@ -23,28 +24,45 @@ class ComparisonRow:
         file: its path.
         sha256: of the file.
         size: bytes.
+        gzip_size: bytes after gzip, as a download or an app package has it.
         images: number of test images.
         top1: share of images with the right class first, 0 to 1.
         top5: share with the right class among the first five; None for five classes or fewer.
         drop: top-1 of the reference minus this file's, in percentage points.
         agreement: share of images on which this file and the reference name the same class.
         reference: mode of the reference file.
+        drop_low: lower end of the 95 % interval of the drop (paired bootstrap), points.
+        drop_high: its upper end.
+        p_value: McNemar's exact test that both are right equally often.
+        lost: images that only the reference has right.
+        gained: images that only this file has right.
+        confidence_shift: mean change of the probability of the reference's class.
+        confusion_changes: where this file and the reference part, most frequent first.
     """
 
     mode: str
     file: str
     sha256: str
     size: int
+    gzip_size: int
     images: int
     top1: float
     top5: float | None
     drop: float
     agreement: float
     reference: str
+    drop_low: float
+    drop_high: float
+    p_value: float
+    lost: int
+    gained: int
+    confidence_shift: float
+    confusion_changes: tuple[dict[str, int], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as a dictionary of kind "compare"."""
-        return {"kind": "compare", **asdict(self)}
+        fields = dict(asdict(self), confusion_changes=list(self.confusion_changes))
+        return {"kind": "compare", **fields}
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,25 @@ class Comparison:
     def to_rows(self) -> list[dict[str, Any]]:
         """Return one dated row of kind "compare" a file."""
         return [dict(row.to_dict(), date=self.date) for row in self.rows]
+
+    def disagreements(self, mode: str, count: int = 24) -> np.ndarray:
+        """Return indices of the images on which `mode` and the reference name other classes.
+
+        Args:
+            mode: a mode of the comparison.
+            count: how many at most; those whose reference score leads most come first.
+
+        Raises:
+            ValueError: the comparison has no such mode.
+        """
+        if mode not in self.scores:
+            raise ValueError(f"mode={mode!r} is not among {', '.join(self.scores)}")
+        reference = self.scores[self.rows[0].reference]
+        ordered = np.sort(reference, axis=1)
+        parted = reference.argmax(axis=1) != self.scores[mode].argmax(axis=1)
+        found = np.flatnonzero(parted)
+        lead = ordered[found, -1] - ordered[found, -2]
+        return found[np.argsort(-lead, kind="stable")][:count]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as one dictionary that JSON can hold."""
@@ -131,16 +168,27 @@ def _row(
     mode: str, path: Path, scores: dict[str, np.ndarray], labels: np.ndarray, reference: str
 ) -> ComparisonRow:
     content = path.read_bytes()
-    top1 = metrics.top_k(scores[mode], labels)
+    found, expected = scores[mode], scores[reference]
+    right = metrics.hits(found, labels)
+    change = paired.paired_drop(metrics.hits(expected, labels), right)
+    squashed = bool(expected.min() >= 0 and np.allclose(expected.sum(axis=1), 1, atol=0.01))
     return ComparisonRow(
         mode=mode,
         file=str(path),
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
+        gzip_size=len(gzip.compress(content, mtime=0)),
         images=len(labels),
-        top1=top1,
-        top5=metrics.top_k(scores[mode], labels, 5) if scores[mode].shape[1] > 5 else None,
-        drop=100 * (metrics.top_k(scores[reference], labels) - top1),
-        agreement=metrics.agreement(scores[mode], scores[reference]),
+        top1=float(right.mean()),
+        top5=metrics.top_k(found, labels, 5) if found.shape[1] > 5 else None,
+        drop=change.drop,
+        agreement=metrics.agreement(found, expected),
         reference=reference,
+        drop_low=change.low,
+        drop_high=change.high,
+        p_value=change.p_value,
+        lost=change.lost,
+        gained=change.gained,
+        confidence_shift=paired.confidence_shift(found, expected, squashed=squashed),
+        confusion_changes=tuple(paired.confusion_changes(found, expected, labels)),
     )

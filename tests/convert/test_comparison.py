@@ -1,10 +1,13 @@
+import gzip
 import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from convert import MODES, compare, metrics, predict
 from convert.evaluation import quantize_input
+from convert.paired import confidence_shift, confusion_changes, paired_drop
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -87,3 +90,54 @@ def test_equal_scores_go_to_the_lower_class():
 def test_one_unit_is_two_classes():
     assert metrics.class_scores(np.array([[0.2], [0.9]])).argmax(1).tolist() == [0, 1]
     assert metrics.class_scores(np.array([[-3.0], [2.0]])).argmax(1).tolist() == [0, 1]
+
+
+def test_the_paired_test_is_mcnemars_exact_one():
+    reference = np.array([True] * 90 + [False] * 10)
+    other = np.array([True] * 80 + [False] * 10 + [True] * 2 + [False] * 8)
+    found = paired_drop(reference, other)
+    assert (found.lost, found.gained) == (10, 2)
+    assert found.drop == pytest.approx(8.0)
+    expected = 2 * stats.binom.cdf(2, 12, 0.5)
+    assert found.p_value == pytest.approx(expected)
+
+
+def test_the_interval_covers_the_drop_as_a_bootstrap_over_images_does():
+    random = np.random.default_rng(0)
+    reference = random.random(4000) < 0.9
+    other = np.where(random.random(4000) < 0.03, ~reference, reference)
+    found = paired_drop(reference, other)
+    change = 100.0 * (reference.astype(float) - other)
+    drawn = [random.choice(change, len(change)).mean() for _ in range(1000)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    assert found.low < found.drop < found.high
+    assert found.low == pytest.approx(low, abs=0.15)
+    assert found.high == pytest.approx(high, abs=0.15)
+
+
+def test_equal_files_lose_nothing_for_certain():
+    right = np.arange(50) % 3 == 0
+    found = paired_drop(right, right)
+    assert (found.drop, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_confidence_and_confusion_are_counted():
+    reference = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]))
+    scores = np.log(np.array([[0.6, 0.3, 0.1], [0.1, 0.4, 0.5]]))
+    shift = confidence_shift(scores, reference, squashed=False)
+    assert shift == pytest.approx((-0.1 - 0.4) / 2)
+    assert confusion_changes(scores, reference, np.array([0, 1])) == [
+        {"label": 1, "reference": 1, "other": 2, "images": 1}
+    ]
+
+
+def test_the_comparison_finds_the_images_that_changed(files, images, labels):
+    result = compare(files, images, labels)
+    row = {row.mode: row for row in result.rows}["int8"]
+    parted = result.disagreements("int8", 1000)
+    assert len(parted) == round((1 - row.agreement) * len(images))
+    assert sum(change["images"] for change in row.confusion_changes) == len(parted)
+    assert row.drop_low <= row.drop <= row.drop_high
+    assert row.gzip_size == len(gzip.compress(files["int8"].read_bytes(), mtime=0))
+    with pytest.raises(ValueError, match="mode='int4'"):
+        result.disagreements("int4")
