@@ -61,6 +61,7 @@ def train_model(
     """Build and train a network; give the row, after saying where the results are."""
     import keras
 
+    from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
     from keras_lwcnn.data import load_data
     from keras_lwcnn.models import build, model_named
     from keras_lwcnn.training import train
@@ -74,9 +75,12 @@ def train_model(
         classes=len(dataset.class_names),
         classifier_activation=None,
     )
-    result = train(model, dataset, recipe, out, input_range=entry.input_range)
+    callbacks = []
+    if condensable_layers(model):
+        callbacks.append(Condensation(CondensationSchedule(total=recipe.epochs)))
+    result = train(model, dataset, recipe, out, input_range=entry.input_range, callbacks=callbacks)
     print(
-        f"{name}: top-1 {result.history['val_top1'][-1]:.2%} on the {len(dataset.val)} validation "
+        f"{name}: top-1 {result.val['top1']:.2%} on the {len(dataset.val)} validation "
         f"images of {dataset.name}; wrote {out / 'model.keras'}"
     )
     return result.to_dict()

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from keras_lwcnn.data.dataset import ImageDataset, scale_images
+from keras_lwcnn.data.dataset import ImageDataset
 from keras_lwcnn.files import write_json, written_beside
 from keras_lwcnn.training.batches import SeededEpochs, ShuffledBatches, labels_for_loss
 from keras_lwcnn.training.checkpoint import Checkpoint
@@ -32,6 +32,7 @@ class TrainingResult:
         input_range: what pixels 0 and 255 became for the network.
         output: `logits` or `probabilities`.
         recipe: settings of the run (`Recipe.to_dict`).
+        val: loss and top1 of the finished network on the validation images.
         history: a value an epoch for loss, top1, val_loss and val_top1 (losses in nats, top1 in
             [0, 1]; training figures are running means over the augmented epoch).
         seconds: wall-clock time of the epochs run by the last call.
@@ -44,6 +45,7 @@ class TrainingResult:
     input_range: tuple[float, float]
     output: str
     recipe: dict[str, Any]
+    val: dict[str, float]
     history: dict[str, list[float]]
     seconds: float
     versions: dict[str, str]
@@ -118,6 +120,7 @@ def train(
     )
     first_epoch = checkpoint.restore(whole) if resuming else 0
     progress = [RichProgress(model.name, recipe.epochs, len(batches))] if show_progress else []
+    validation = (dataset.val.images, labels_for_loss(dataset.val, one_hot))
     started = time.perf_counter()
     try:
         whole.fit(
@@ -125,7 +128,7 @@ def train(
             epochs=recipe.epochs,
             initial_epoch=first_epoch,
             shuffle=False,
-            validation_data=(dataset.val.images, labels_for_loss(dataset.val, one_hot)),
+            validation_data=validation,
             validation_batch_size=256,
             callbacks=[SeededEpochs(batches, recipe.seed), *callbacks, checkpoint, *progress],
             verbose=0,
@@ -133,14 +136,18 @@ def train(
     finally:
         for bar in progress:
             bar.close()
+    seconds = time.perf_counter() - started
+    # Measured once more, since a callback may change the network at the end of training.
+    val = whole.evaluate(*validation, batch_size=256, verbose=0, return_dict=True)
     result = TrainingResult(
         model=model.name,
         dataset=dataset.to_dict(),
         input_range=input_range,
         output=output,
         recipe=recipe.to_dict(),
+        val={name: float(value) for name, value in val.items()},
         history=checkpoint.history,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         versions={
             "keras": keras.version(),
             "backend": keras.backend.backend(),
@@ -153,17 +160,6 @@ def train(
     result.save(out / "model.json")
     checkpoint.remove()
     return result
-
-
-def predict(
-    model: keras.Model,
-    images: Any,
-    *,
-    input_range: tuple[float, float] = (-1.0, 1.0),
-    batch_size: int = 256,
-) -> Any:
-    """Run a model over uint8 images of shape (n, height, width, 3); gives (n, classes) float32."""
-    return model.predict(scale_images(images, input_range), batch_size=batch_size, verbose=0)
 
 
 def _check_fit(model: keras.Model, dataset: ImageDataset) -> str:

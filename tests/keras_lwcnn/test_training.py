@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_lwcnn.condensation import Condensation, CondensationSchedule, is_condensed
 from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
+from keras_lwcnn.models import CondenseNeXt
 from keras_lwcnn.training import Recipe, train
 from keras_lwcnn.training.checkpoint import SETTINGS_FILE, WEIGHTS_FILE, TrainingDiverged
 from keras_lwcnn.training.preparation import with_preparation
@@ -67,6 +69,7 @@ def test_training_learns_and_leaves_model_and_record(digits, tmp_path, activatio
     scaled = digits.val.images.astype("float32") / 127.5 - 1
     top1 = (loaded.predict(scaled, verbose=0).argmax(-1) == digits.val.labels).mean()
     assert top1 == pytest.approx(record["history"]["val_top1"][-1], abs=1e-6)
+    assert top1 == pytest.approx(record["val"]["top1"], abs=1e-6)
 
 
 def test_a_run_stopped_in_mid_epoch_resumes_to_the_weights_of_an_unbroken_one(small, tmp_path):
@@ -155,3 +158,30 @@ def test_augmentation_acts_while_training_only(small):
     assert np.abs(moved - plain).max() > 1
     # Each image is shifted for itself, by whole pixels: no new grey values.
     assert set(np.unique(moved.round(4))) <= {*np.unique(plain.round(4)), -1.0}
+
+
+def test_a_condensed_network_resumes_and_is_recorded_as_it_was_saved(small, tmp_path):
+    def network():
+        return CondenseNeXt(
+            input_shape=(32, 32, 3),
+            classes=10,
+            classifier_activation=None,
+            stages=(1, 1),
+            growth_rates=(8, 16),
+            stem_strides=2,
+        )
+
+    def condensation():
+        return Condensation(CondensationSchedule(total=4))
+
+    recipe = Recipe(epochs=4, batch_size=50)
+    with pytest.raises(KeyboardInterrupt):
+        train(network(), small, recipe, tmp_path, callbacks=[condensation(), StopAt(6)])
+    model = network()
+    result = train(model, small, recipe, tmp_path, callbacks=[condensation()])
+    assert is_condensed(model)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert is_condensed(loaded)
+    scaled = small.val.images.astype("float32") / 127.5 - 1
+    top1 = (loaded.predict(scaled, verbose=0).argmax(-1) == small.val.labels).mean()
+    assert top1 == pytest.approx(result.val["top1"], abs=1e-6)
