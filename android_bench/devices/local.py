@@ -56,7 +56,8 @@ def run_local(
         ) from None
     finally:
         os.close(writer)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     return Completed(process.returncode, stdout, stderr)

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import subprocess
 import sys
@@ -200,3 +201,20 @@ def test_the_big_cores_are_those_of_the_highest_maximum_frequency(monkeypatch):
     monkeypatch.setattr(worker, "cpu_numbers", lambda: sorted(speeds))
     monkeypatch.setattr(worker, "read_text", lambda path: speeds[int(path.split("cpu/cpu")[1][0])])
     assert worker.big_cores() == [2, 3]
+
+
+@pytest.mark.parametrize("hidden", [[], ["ai_edge_litert"]])
+def test_the_runtime_is_litert_and_else_tensorflows_own(models, hidden):
+    # Found, not imported: the import alone takes seconds.
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("needs tensorflow")
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({hidden!r}))
+from android_bench import worker
+interpreter = worker.open_interpreter({str(models / "mixed.tflite")!r}, use_xnnpack=False)
+assert worker.delegation(interpreter)["partitions"] == 0
+print(worker.runtime_version(worker.load_runtime()).split()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == ("tensorflow" if hidden else "ai-edge-litert")
