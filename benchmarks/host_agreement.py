@@ -92,11 +92,32 @@ def main() -> int:
 
 def _networks(folder: Path) -> list[Path]:
     """Build and convert the networks (random weights) that are not in the folder yet."""
-    from instructions import make_networks
+    import keras
+    import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
-    return [path for path in make_networks(NETWORKS, ("float32", "int8"), folder)
-            if "masked" not in path.name and "sliced" not in path.name]  # fmt: skip
+    from convert import to_tflites
+    from keras_lwcnn.condensation.deployment import deploy
+    from keras_lwcnn.condensation.state import condensable_layers, condense
+    from keras_lwcnn.models import MODELS, build
+
+    files = []
+    for name in NETWORKS:
+        paths = {mode: folder / f"{name}.{mode}.tflite" for mode in ("float32", "int8")}
+        files += paths.values()
+        if all(path.is_file() for path in paths.values()):
+            continue
+        keras.utils.set_random_seed(0)
+        entry = MODELS[name]
+        shape = (entry.default_size, entry.default_size, 3)
+        model = build(name, input_shape=shape, classifier_activation=None)
+        if condensable_layers(model):
+            condense(model)
+            model = deploy(model, "gather")
+        images = np.random.default_rng(0).uniform(*entry.input_range, (128, *shape))
+        # Untrained networks agree with their int8 files by chance only, so nothing is verified.
+        to_tflites(model, list(paths), images.astype("float32"), paths=paths,
+                   input_range=entry.input_range, verify=False)  # fmt: skip
+    return files
 
 
 def _write(results: Sequence[dict[str, Any]], out: Path) -> None:
