@@ -3,6 +3,7 @@
 from android_bench.reports.changes import Change, compare_rows
 from android_bench.reports.html import bench_fragment
 from android_bench.reports.plots import (
+    accuracy_points,
     check_picture,
     plot_accuracy,
     plot_kernels,
@@ -13,6 +14,7 @@ from android_bench.reports.table import print_changes, print_rows
 
 __all__ = [
     "Change",
+    "accuracy_points",
     "bench_fragment",
     "check_picture",
     "compare_rows",

@@ -104,6 +104,31 @@ def plot_kernels(rows: Sequence[Row], path: str | Path, top: int = 8) -> Path:
     return _save(draw, path, width=10, height=max(3.0, 0.5 * len(rows) + 1))
 
 
+def accuracy_points(rows: Sequence[Row], device: str) -> list[tuple[str, str, float, float]]:
+    """Join what a model costs with how right it is, for `plot_accuracy`.
+
+    Args:
+        rows: rows of kinds "bench" and "compare", which are joined by the file's sha256.
+        device: whose bench rows count: an emulated core gives instructions, others a median in ms.
+
+    Returns:
+        (model, mode, cost, top-1) of each compared file that was measured there, the last row of
+        each file; the model is the file's name up to the mode.
+    """
+    costs = {}
+    for row in rows:
+        if row["kind"] == "bench" and row["device"] == device:
+            median = None if row["median_us"] is None else row["median_us"] / 1000
+            costs[row["sha256"]] = (row["model"], row["instructions"] or median)
+    points = {}
+    for row in rows:
+        if row["kind"] == "compare" and costs.get(row["sha256"], (None, None))[1] is not None:
+            name, cost = costs[row["sha256"]]
+            model = name.removesuffix(".tflite").removesuffix(row["mode"]).rstrip("._-")
+            points[row["sha256"]] = (model, row["mode"], cost, row["top1"])
+    return list(points.values())
+
+
 def plot_accuracy(
     points: Sequence[tuple[str, str, float, float]], path: str | Path, quantity: str
 ) -> Path:

@@ -4,6 +4,7 @@ import pytest
 
 from android_bench import benchmark_interleaved
 from android_bench.reports import (
+    accuracy_points,
     bench_fragment,
     compare_rows,
     plot_accuracy,
@@ -117,6 +118,17 @@ def test_every_plot_is_a_picture(rows, emulated, tmp_path, suffix):
         content = draw(tmp_path / f"{name}.{suffix}").read_bytes()
         assert content.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
     assert len(list(tmp_path.iterdir())) == len(plots)
+
+
+def test_accuracy_and_cost_are_joined_by_the_file_they_belong_to(rows, emulated):
+    core = "emulated:cortex-a72"
+    counted = emulated | {"model": "net.int8.tflite", "sha256": "a" * 64}
+    compared = {"kind": "compare", "mode": "int8", "sha256": "a" * 64, "top1": 0.9}
+    other = compared | {"sha256": "b" * 64}
+    joined = accuracy_points([*rows, counted, compared, other], core)
+    assert joined == [("net", "int8", 3_000_000, 0.9)]
+    timed = rows[0] | {"sha256": "b" * 64, "model": "int8.tflite"}
+    assert accuracy_points([timed, other], "host") == [("", "int8", timed["median_us"] / 1000, 0.9)]
 
 
 def test_nothing_to_draw_and_an_unknown_kind_of_picture_are_refused(rows, emulated, tmp_path):
