@@ -12,11 +12,23 @@ from keras import layers
 from keras_lwcnn.models.application import application, is_small
 
 # (filters, blocks) of each stage: 12 blocks of 3 layers, with stem and classifier 38 layers.
-STAGES = ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1))
+STAGES = ((16, 1), (24, 2), (32, 2), (64, 2), (88, 2), (160, 2), (312, 1))
+STEM_FILTERS = 16
 
 # Strides of the stem and of the first block of each stage.
 LARGE_STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
-SMALL_STRIDES = (1, 1, 1, 2, 2, 1, 2, 1)
+SMALL_STRIDES = (1, 1, 2, 1, 2, 1, 2, 1)
+
+# The first two candidates of the search for the default design, in their form for small images.
+# For large ones, take the strides back: LMobileNet(**{**R1, "strides": LARGE_STRIDES}).
+R1: dict[str, Any] = {
+    "spatial": "depthwise",
+    "expansion": 3,
+    "stages": ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1)),
+    "stem_filters": 32,
+    "strides": (1, 1, 1, 2, 2, 1, 2, 1),
+}
+R3: dict[str, Any] = {**R1, "spatial": "plain", "expansion": 1}
 
 SPATIALS = ("depthwise", "plain")
 
@@ -38,13 +50,15 @@ def LMobileNet(
     expansion: float = 3,
     stages: Sequence[tuple[int, int]] = STAGES,
     strides: Sequence[int] | None = None,
-    stem_filters: int = 32,
+    stem_filters: int = STEM_FILTERS,
 ) -> keras.Model:
     """Build L-Mobilenet, a reconstruction: the paper publishes its idea but no table of layers.
 
     Source of the idea (parallel 1x1 and 3x3 kernels in a residual bottleneck, 38 layers): Lei,
     Liu, Zhou, Sun, Zheng, "Exploring Hardware Friendly Bottleneck Architecture in CNN for Embedded
-    Computing Systems", ICIP 2019, arXiv 2403.06352. Widths and strides are our design.
+    Computing Systems", ICIP 2019, arXiv 2403.06352. Widths and strides are our design: the one
+    that meets the paper's ratios of depth, parameters and time against MobileNetV2 and
+    ShuffleNetV2 at once, chosen among the candidates of `benchmarks/architectures`.
 
     A block from C to F channels, with E = expansion * C:
 

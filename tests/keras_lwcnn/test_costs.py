@@ -15,10 +15,9 @@ from keras_lwcnn.models import (
     build,
 )
 from keras_lwcnn.models.condensenet import PRESETS
+from keras_lwcnn.models.l_mobilenet import LARGE_STRIDES, R1, R3
 
-R1 = {"spatial": "depthwise", "expansion": 3}
-R3 = {"spatial": "plain", "expansion": 1}
-LARGE = {"input_shape": (224, 224, 3), "classes": 1000}
+LARGE = {"input_shape": (224, 224, 3), "classes": 1000, "strides": LARGE_STRIDES}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,16 @@ def test_the_first_l_mobilenet_candidates_have_their_stated_counts(arguments, tr
     assert found.trainable_parameters == trainable
     if macs is not None:
         assert found.macs == macs
+
+
+def test_l_mobilenet_has_the_depth_and_fewer_parameters_than_the_paper_allows():
+    model = LMobileNet()
+    assert costs(model).parameters <= 604_508
+    convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    branches = [layer for layer in model.layers if layer.name.endswith("reuse_conv")]
+    weighted = [layer for layer in model.layers if isinstance(layer, convolutions)]
+    # A block's two branches run side by side: 1x1 beside 1x1 and 3x3, then the joining 1x1.
+    assert len(weighted) - len(branches) + 1 == 38
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_channels_first_is_refused(small):
     [
         (LMobileNet, {"spatial": "dilated"}, "'depthwise', 'plain'.*'dilated'"),
         (LMobileNet, {"strides": (1, 2)}, r"7 stages.*\(1, 2\)"),
-        (LMobileNet, {"expansion": 0.3}, "even number.*0.3 with 32 channels"),
+        (LMobileNet, {"expansion": 0.3}, "even number.*0.3 with 16 channels"),
         (LMobileNet, {"input_shape": (7, 7, 3)}, "8x8"),
         (MobileNetV2, {"strides": (1, 2)}, r"8 entries.*\(1, 2\)"),
         (ShuffleNetV2, {"width": 0.7}, "0.5, 1.0.*0.7"),
