@@ -78,7 +78,8 @@ def inspect_tflite(source: str | Path | bytes) -> FileFacts:
         try:
             interpreter = open_interpreter(content)
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{name}: {_first_line(error)}") from error
+            reason = _first_line(error).removeprefix("model content: ")
+            raise ValueError(f"{name}: {reason}") from error
         counts = delegation(interpreter)
         delegated = {key: counts[key] for key in delegated}
         delegated["not_delegated"] = tuple(delegated["not_delegated"])

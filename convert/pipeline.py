@@ -21,8 +21,8 @@ from convert.sidecar import package_versions
 from convert.verification import check_verification, compare_with_keras
 
 VERIFIED_IMAGES = 64
-VERIFIED_VALUES = 2_000_000
-"""Verification takes 64 images, fewer large ones: at most so many input values, at least 8."""
+VERIFIED_VALUES = 1_000_000
+"""Verification takes 64 images, fewer large ones: at most so many input values, at least 4."""
 
 
 def convert(
@@ -97,6 +97,7 @@ def convert(
                 made.content,
                 images,
                 expected,
+                step=made.facts["outputs"][0]["scale"],
                 model_squash=model_squash,
                 file_squash=file_squash,
             )
@@ -116,7 +117,7 @@ def _verification_images(
     model: Any, calibration: Calibration | None, input_range: tuple[float, float] | None
 ) -> np.ndarray:
     shape = tuple(model.inputs[0].shape[1:])
-    count = int(np.clip(VERIFIED_VALUES // np.prod(shape), 8, VERIFIED_IMAGES))
+    count = int(np.clip(VERIFIED_VALUES // np.prod(shape), 4, VERIFIED_IMAGES))
     if calibration is not None:
         return calibration.images[:count]
     low, high = input_range or (-1.0, 1.0)
@@ -158,7 +159,10 @@ def _one_mode(
     images = None if used is None else used.images
     content = quantize(float_content, mode, images, dtype, options.quantization)
     seconds = time.perf_counter() - began
-    found = inspect_tflite(content)
+    try:
+        found = inspect_tflite(content)
+    except ValueError as error:
+        raise ValueError(f"the {mode.name} file that was made is unusable: {error}") from error
     _check_io(found, dtype, mode)
     if found.custom_ops and not options.allow_select_ops:
         raise ValueError(f"mode {mode.name!r} needs custom ops {', '.join(found.custom_ops)}")

@@ -12,6 +12,7 @@ from convert.modes import Mode
 FLOAT_TOLERANCE = 1e-4
 MINIMUM_AGREEMENT = 0.8
 DECIDABLE_LEAD = 0.05
+DECIDABLE_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Verification:
     Attributes:
         images: how many images.
         largest_difference: of any output, relative to the largest Keras output.
-        decidable: images whose best score leads by more than 5 % of the spread of all scores;
-            rounding may turn the order of closer ones.
+        decidable: images whose best score leads by more than 5 % of the spread of all scores and
+            two integer steps of the file's output; rounding may turn the order of closer ones.
         agreement: share of the decidable images with the same class; None without any.
     """
 
@@ -41,6 +42,7 @@ def compare_with_keras(
     images: np.ndarray,
     expected: np.ndarray,
     *,
+    step: float = 0.0,
     model_squash: str | None,
     file_squash: str | None,
 ) -> Verification:
@@ -52,13 +54,14 @@ def compare_with_keras(
         content: a .tflite file's content.
         images: float32 (count, height, width, channels).
         expected: the Keras model's outputs (count, ...).
+        step: real value of one integer step of the file's output, 0 for float.
         model_squash: "SOFTMAX" or "LOGISTIC" when the Keras model ends in it, else None.
         file_squash: the same of the file.
     """
     expected = np.asarray(expected, np.float32).reshape(len(images), -1)
     found = predict(content, images)
     lead, spread = _lead(expected, model_squash, file_squash)
-    decidable = lead > DECIDABLE_LEAD * spread
+    decidable = lead > max(DECIDABLE_LEAD * spread, DECIDABLE_STEPS * step)
     if model_squash and not file_squash:
         found = _squash(found, model_squash)
     elif file_squash and not model_squash:
