@@ -18,6 +18,7 @@ _HOMES = {
     "check_calibration": "calibration",
     "compare": "comparison",
     "inspect_tflite": "inspection",
+    "layer_errors": "layer_error",
     "predict": "evaluation",
     "read_sidecar": "sidecar",
     "to_tflite": "converter",
