@@ -27,6 +27,14 @@ def add_rows_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, metavar="FILE", help="append JSON rows to this file")
 
 
+def import_keras() -> None:
+    """Import Keras without what TensorFlow's C++ says before its log level can be set."""
+    from convert.quiet import quiet
+
+    with quiet():
+        import keras  # noqa: F401
+
+
 def names(text: str) -> list[str]:
     """Read names separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -20,21 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn models`."""
+    from keras_lwcnn.cli.common import import_keras
+
+    import_keras()
     from rich.console import Console
     from rich.table import Table
 
+    from keras_lwcnn.condensation import condense
     from keras_lwcnn.costs import costs
     from keras_lwcnn.models import MODELS, build, model_named
 
-    table = Table(title=f"{args.classes} classes")
-    table.add_column("model")
-    for column in ("input", "parameters", "trainable", "MACs", "kept activations"):
-        table.add_column(column, justify="right")
-    table.add_column("what it is")
+    console = Console()
+    table = Table(title=f"{args.classes} classes; condensable networks are counted as condensed")
+    table.add_column("model", no_wrap=True)
+    for column in ("input", "parameters", "MACs (M)", "kept activations"):
+        table.add_column(column, justify="right", no_wrap=True)
+    wide = console.width >= 120
+    if wide:
+        table.add_column("what it is")
     entries = {name: model_named(name) for name in args.names or MODELS}
     for name, entry in entries.items():
         size = args.image_size or entry.default_size
         model = build(name, input_shape=(size, size, 3), classes=args.classes)
+        condense(model)
         figures = costs(model)
         if args.json:
             print(json.dumps({"model": name, **figures.to_dict()}))
@@ -42,10 +50,9 @@ def main(args: argparse.Namespace) -> None:
             name,
             f"{size} px",
             f"{figures.parameters:,}",
-            f"{figures.trainable_parameters:,}",
-            f"{figures.macs / 1e6:,.1f} M",
+            f"{figures.macs / 1e6:,.1f}",
             f"{figures.activations:,}",
-            entry.summary,
+            *([entry.summary] if wide else []),
         )
     if not args.json:
-        Console().print(table)
+        console.print(table)

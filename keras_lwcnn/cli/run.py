@@ -30,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn run`."""
     from keras_lwcnn.cli.bench import bench_files
-    from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.common import append_rows, import_keras
     from keras_lwcnn.cli.compare import compare_files
     from keras_lwcnn.cli.convert import convert_model
     from keras_lwcnn.cli.train import recipe_from, train_model
     from keras_lwcnn.files import written_beside
     from keras_lwcnn.report import write_report
 
+    import_keras()
     out: Path = args.out
     recipe = recipe_from(args)
     _check_before_training(args)

@@ -59,6 +59,9 @@ def train_model(
     out: Path,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are."""
+    from keras_lwcnn.cli.common import import_keras
+
+    import_keras()
     import keras
 
     from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
