@@ -1,4 +1,4 @@
-"""The page's pictures, as SVG text that stands in the HTML itself."""
+"""The report's pictures, and their form as SVG text that stands in the HTML itself."""
 
 import io
 import re
@@ -11,7 +11,7 @@ from keras_lwcnn.report.summary import ModeSummary, Row
 COLORS = ("#2563eb", "#0891b2", "#7c3aed", "#ea580c", "#64748b", "#16a34a", "#db2777", "#a16207")
 
 
-def training_curve(train: Row) -> str:
+def training_curve(train: Row) -> Figure:
     """Draw loss and top-1 of a run, for training and validation images, over the epochs."""
     history = train["history"]
     figure = Figure(figsize=(9.2, 3), layout="constrained")
@@ -29,13 +29,24 @@ def training_curve(train: Row) -> str:
         axes.set_ylabel(label)
         axes.legend(frameon=False, fontsize=8)
         _plain(axes)
-    return _svg(figure)
+    return figure
 
 
-def accuracy_against_size(modes: list[ModeSummary]) -> str:
-    """Draw top-1 against file size, a point a mode, with the images' sampling error as bars."""
-    figure = Figure(figsize=(4.6, 3.1), layout="constrained")
-    axes = figure.subplots()
+def files(modes: list[ModeSummary]) -> Figure:
+    """Draw what the files of a run are like: top-1 against size, and latency on the host.
+
+    Args:
+        modes: summaries with rows of kinds `convert`, `compare` and `bench`.
+    """
+    figure = Figure(figsize=(9.2, 3.2), layout="constrained")
+    accuracy, latency = figure.subplots(1, 2)
+    _draw_accuracy(accuracy, modes)
+    _draw_latency(latency, modes)
+    return figure
+
+
+def _draw_accuracy(axes: Axes, modes: list[ModeSummary]) -> None:
+    """Put a point a mode at its size and top-1, with the images' sampling error as bars."""
     for mode, color in zip(modes, COLORS, strict=False):
         top1, images = mode.compare["top1"], mode.compare["images"]
         error = (top1 * (1 - top1) / images) ** 0.5
@@ -48,26 +59,27 @@ def accuracy_against_size(modes: list[ModeSummary]) -> str:
     axes.set_xlim(left=0)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     _plain(axes)
-    return _svg(figure)
 
 
-def latency(modes: list[ModeSummary]) -> str:
+def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
     """Draw the host's median latency of each mode, with bars from p5 to p95."""
-    figure = Figure(figsize=(4.6, 3.1), layout="constrained")
-    axes = figure.subplots()
-    names = [mode.mode for mode in modes]
     medians = [mode.host["median_us"] / 1e3 for mode in modes]
     low = [(mode.host["median_us"] - mode.host["p5_us"]) / 1e3 for mode in modes]
     high = [(mode.host["p95_us"] - mode.host["median_us"]) / 1e3 for mode in modes]
-    bars = axes.barh(names, medians, xerr=(low, high), color=COLORS[: len(modes)], capsize=3)
+    bars = axes.barh(
+        [mode.mode for mode in modes],
+        medians,
+        xerr=(low, high),
+        color=COLORS[: len(modes)],
+        capsize=3,
+    )
     axes.bar_label(bars, [f"{median:.2f} ms" for median in medians], padding=8, fontsize=8)
     axes.invert_yaxis()
     # Modes without fast kernels are tens of times slower: bars to a linear scale hide the others.
     axes.set_xscale("log")
-    axes.set_xlabel("median of an inference on the host (ms, log)")
+    axes.set_xlabel("median of an inference on the host, one thread (ms)")
     axes.set_xlim(min(medians) / 2, max(medians) * 8)
     _plain(axes)
-    return _svg(figure)
 
 
 def _plain(axes: Axes) -> None:
@@ -76,7 +88,7 @@ def _plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """Render to SVG without the XML prologue, which has no place inside HTML."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})

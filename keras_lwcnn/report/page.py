@@ -30,8 +30,7 @@ def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = No
     summary = summarize(rows)
     if not summary.modes and summary.train is None:
         raise ValueError("there is nothing to report: no rows of kind train, convert or bench")
-    compared = [mode for mode in summary.modes if mode.compare and mode.convert]
-    timed = [mode for mode in summary.modes if mode.host]
+    complete = [mode for mode in summary.modes if mode.convert and mode.compare and mode.host]
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -48,10 +47,9 @@ def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = No
         train=summary.train,
         modes=summary.modes,
         by_name={mode.mode: mode for mode in summary.modes},
-        hosts=[mode.host for mode in timed],
-        curve=figures.training_curve(summary.train) if summary.train else None,
-        accuracy=figures.accuracy_against_size(compared) if compared else None,
-        latency=figures.latency(timed) if timed else None,
+        hosts=[mode.host for mode in summary.modes if mode.host],
+        curve=figures.svg(figures.training_curve(summary.train)) if summary.train else None,
+        files=figures.svg(figures.files(complete)) if complete else None,
         samples=read_samples(samples) if samples else None,
         version=__version__,
     )

@@ -1,0 +1,59 @@
+"""Put the demo's figures into the README: python benchmarks/demo_readme.py [runs/demo/rows.jsonl]
+
+Stores the rows in benchmarks/results/demo.jsonl, rewrites the README's block between
+`<!-- demo: begin -->` and `<!-- demo: end -->`, and draws docs/demo.png.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from android_bench import read_rows
+from keras_lwcnn.files import write_bytes, written_beside
+from keras_lwcnn.report import figures
+from keras_lwcnn.report.summary import RunSummary, summarize
+
+ROOT = Path(__file__).resolve().parent.parent
+STORED = ROOT / "benchmarks" / "results" / "demo.jsonl"
+BLOCK = re.compile(r"(<!-- demo: begin -->\n).*?(<!-- demo: end -->)", re.DOTALL)
+
+
+def table(summary: RunSummary) -> str:
+    """Give the Markdown table of a run's files."""
+    train = summary.train
+    lines = [
+        f"{train['model']} on {train['dataset']['name']}, {train['recipe']['epochs']} epochs, "
+        f"{train['dataset']['images']['test']} test images:",
+        "",
+        "| mode | size | top-1 | change | agrees with float32 | median on the host |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for mode in summary.modes:
+        lines.append(
+            f"| {mode.mode} | {mode.convert['size'] / 1e3:,.0f} kB "
+            f"| {mode.compare['top1']:.2%} | {-mode.compare['drop'] + 0.0:+.2f} "
+            f"| {mode.compare['agreement']:.2%} | {mode.host['median_us'] / 1e3:.3f} ms |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Update the README."""
+    if len(sys.argv) > 1:
+        STORED.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(sys.argv[1], STORED)
+    summary = summarize(read_rows(STORED))
+    readme = ROOT / "README.md"
+    text, found = BLOCK.subn(
+        lambda match: f"{match[1]}{table(summary)}{match[2]}", readme.read_text()
+    )
+    if found != 1:
+        sys.exit(f"{readme} needs one block between <!-- demo: begin --> and <!-- demo: end -->")
+    write_bytes(readme, text.encode())
+    with written_beside(ROOT / "docs" / "demo.png") as temporary:
+        figures.files(list(summary.modes)).savefig(temporary, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
