@@ -21,6 +21,9 @@ class ConversionOptions:
         output: "model" as it is, "logits" without a final softmax or sigmoid, "probabilities"
             with one.
         class_names: names of the classes, in the order of the outputs.
+        description: what the model does, for the file's metadata.
+        author: who made it, for the metadata.
+        license: its terms, for the metadata.
         quantization: what the int8 modes do beyond the stock quantization; "auto" tries several
             ways and keeps the one nearest to float on the validation images.
         max_drop: with "auto", leave as many layers in float32 as it takes to lose at most so many
@@ -36,6 +39,9 @@ class ConversionOptions:
     input_range: tuple[float, float] | None = None
     output: str = "model"
     class_names: tuple[str, ...] | None = None
+    description: str = ""
+    author: str = ""
+    license: str = ""
     quantization: QuantizationOptions | Literal["auto"] = field(default_factory=QuantizationOptions)
     max_drop: float | None = None
     allow_select_ops: bool = False

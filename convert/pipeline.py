@@ -73,6 +73,7 @@ def convert(
     content = flatbuffer.finish(converted, options.output)
     shared = {
         "model": model.name,
+        "units": int(model.outputs[0].shape[-1]),
         "output": options.output,
         "input_range": None if input_range is None else list(input_range),
         "class_names": None if options.class_names is None else list(options.class_names),
@@ -158,6 +159,7 @@ def _one_mode(
     dtype = io_dtype(mode, options.io_dtype, modes)
     images = None if used is None else used.images
     content = quantize(float_content, mode, images, dtype, options.quantization)
+    content = _with_metadata(content, options, shared)
     seconds = time.perf_counter() - began
     try:
         found = inspect_tflite(content)
@@ -176,6 +178,26 @@ def _one_mode(
         calibration=None if used is None else used.to_dict(),
     )
     return TFLiteModel(content, mode.name, facts)
+
+
+def _with_metadata(content: bytes, options: ConversionOptions, shared: dict[str, Any]) -> bytes:
+    """Write labels, normalization and texts into a file that takes images."""
+    from convert import metadata
+
+    if not metadata.can_describe(content):
+        return content
+    names = options.class_names or ()
+    return metadata.with_metadata(
+        content,
+        metadata.Metadata(
+            name=shared["model"],
+            description=options.description,
+            labels=names if len(names) == shared["units"] else (),
+            input_range=None if shared["input_range"] is None else tuple(shared["input_range"]),
+            author=options.author,
+            license=options.license,
+        ),
+    )
 
 
 def describe(
