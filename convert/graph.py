@@ -12,6 +12,8 @@ import keras_lwcnn  # noqa: F401  (registers its layers, so that their files loa
 from convert.keras_file import check_keras_file
 from convert.quiet import quiet
 
+VALUES_AT_ONCE = 200_000
+
 
 def load_model(path: str | Path) -> keras.Model:
     """Load a `.keras` file in safe mode (no code from the file is run).
@@ -124,8 +126,10 @@ def _unsupported_ops(error: Any) -> list[str]:
     )
 
 
-def reference_predictions(model: keras.Model, images: np.ndarray, batch: int = 64) -> np.ndarray:
+def reference_predictions(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the Keras model's outputs (count, classes) in inference mode."""
+    # Large images go one by one: six of 224 px would take 450 MB, most of the conversion's peak.
+    batch = int(max(1, VALUES_AT_ONCE // np.prod(images.shape[1:])))
     parts = [
         keras.ops.convert_to_numpy(model(images[start : start + batch], training=False))
         for start in range(0, len(images), batch)
