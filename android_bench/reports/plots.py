@@ -7,6 +7,10 @@ from typing import Any
 Row = dict[str, Any]
 
 
+# Medians further apart than this factor are drawn to a logarithmic scale, or the small ones vanish.
+SPREAD = 10
+
+
 def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
     """Draw the median latency by model and mode, a bar for each number of threads.
 
@@ -38,6 +42,9 @@ def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
             places = [x + (i - (len(settings) - 1) / 2) * width for x, _ in found]
             axes.bar(places, medians, width, yerr=[low, high], capsize=3, label=setting)
         axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
+        every = [row["median_us"] for row in rows]
+        if max(every) > SPREAD * min(every):
+            axes.set_yscale("log")
         axes.set_ylabel("median latency (ms), p5 to p95")
         axes.legend()
 

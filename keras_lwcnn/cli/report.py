@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn report`."""
     from android_bench import read_rows
-    from keras_lwcnn.report import write_report
 
-    page = write_report(
+    page = write_page(
         read_rows(args.rows),
         args.out or args.rows.with_name("report.html"),
-        samples=args.samples or args.rows.with_name("samples.json"),
+        args.samples or args.rows.with_name("samples.json"),
     )
     print(f"wrote {page}")
+
+
+def write_page(rows: list[dict[str, Any]], path: Path, samples: Path) -> Path:
+    """Write the report with a part about all that was measured."""
+    from android_bench.reports import bench_fragment
+    from keras_lwcnn.report import write_report
+
+    measured = bench_fragment([row for row in rows if row["kind"] == "bench"])
+    return write_report(rows, path, samples=samples, measurements=measured)

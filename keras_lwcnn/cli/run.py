@@ -33,9 +33,9 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.cli.common import append_rows, import_keras
     from keras_lwcnn.cli.compare import compare_files
     from keras_lwcnn.cli.convert import convert_model
+    from keras_lwcnn.cli.report import write_page
     from keras_lwcnn.cli.train import recipe_from, train_model
     from keras_lwcnn.files import written_beside
-    from keras_lwcnn.report import write_report
 
     import_keras()
     out: Path = args.out
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     rows += bench_files(files, "host", sessions=3, min_secs=0.3)
     with written_beside(out / "rows.jsonl") as temporary:
         append_rows(temporary, rows)
-    page = write_report(rows, out / "report.html", samples=out / "samples.json")
+    page = write_page(rows, out / "report.html", out / "samples.json")
     _print_summary(rows)
     print(f"wrote {page}")
 

@@ -77,7 +77,7 @@ def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
     axes.invert_yaxis()
     # Modes without fast kernels are tens of times slower: bars to a linear scale hide the others.
     axes.set_xscale("log")
-    axes.set_xlabel("median of an inference on the host, one thread (ms)")
+    axes.set_xlabel("median on the host, one thread (ms)")
     axes.set_xlim(min(medians) / 2, max(medians) * 8)
     _plain(axes)
 

@@ -12,7 +12,9 @@ from keras_lwcnn.report.summary import Row, summarize
 from keras_lwcnn.version import __version__
 
 
-def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = None) -> Path:
+def write_report(
+    rows: list[Row], path: str | Path, *, samples: Path | None = None, measurements: str = ""
+) -> Path:
     """Write the report of a run as one HTML file that needs nothing beside it.
 
     Args:
@@ -20,6 +22,7 @@ def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = No
             left out.
         path: the HTML file.
         samples: file of sample predictions (`write_samples`).
+        measurements: HTML about all bench rows (`android_bench.reports.bench_fragment`).
 
     Returns:
         The path.
@@ -51,6 +54,7 @@ def write_report(rows: list[Row], path: str | Path, *, samples: Path | None = No
         curve=figures.svg(figures.training_curve(summary.train)) if summary.train else None,
         files=figures.svg(figures.files(complete)) if complete else None,
         samples=read_samples(samples) if samples else None,
+        measurements=measurements,
         version=__version__,
     )
     return write_bytes(path, html.encode())
