@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
@@ -13,8 +14,17 @@ _NAME_OF = {code: name for name, code in vars(schema.BuiltinOperator).items() if
 
 
 def read(content: bytes) -> schema.ModelT:
-    """Return a flatbuffer as an object whose fields can be changed."""
-    return flatbuffer_utils.convert_bytearray_to_object(content)
+    """Return a flatbuffer as an object whose fields can be changed.
+
+    Buffers that stand behind the flatbuffer, as the quantizer writes them, are taken in: their
+    offsets would be wrong once anything else changes.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    for buffer in model.buffers:
+        if buffer.offset:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def write(model: schema.ModelT) -> bytes:
