@@ -25,7 +25,8 @@ def legacy_keras() -> Iterator[ModuleType]:
     before = os.environ.get(SWITCH)
     import tensorflow as tf
 
-    kept = tf.keras  # resolved now, so that the switch cannot change what the name means
+    # tf.keras is resolved when it is first looked into; after that the switch cannot change it.
+    kept = tf.keras.__version__
     try:
         import tf_keras
 
@@ -35,7 +36,8 @@ def legacy_keras() -> Iterator[ModuleType]:
             os.environ.pop(SWITCH, None)
         else:
             os.environ[SWITCH] = before
-        assert tf.keras is kept
+    if tf.keras.__version__ != kept:
+        raise RuntimeError(f"tf.keras was {kept} and has become {tf.keras.__version__}")
 
 
 def rebuild(model: keras.Model) -> Any:
