@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convert import Calibration, Mode
+    from keras_lwcnn.data import ImageDataset
 
 DEFAULT_IMAGES = 200
+VALIDATION_IMAGES = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="model",
         help="model (as it is, default), logits (without a final softmax) or probabilities",
     )
+    parser.add_argument(
+        "--form",
+        default="masked",
+        help="of condensed networks: masked (default), gather or sliced",
+    )
+    parser.add_argument(
+        "--no-lowering", action="store_true", help="do not rewrite the model for LiteRT first"
+    )
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="try several ways to quantize and keep the one nearest to float on validation images",
+    )
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        metavar="POINTS",
+        help="with --auto: leave as many layers in float as it takes to lose no more top-1",
+    )
+    parser.add_argument("--description", default="", help="for the files' metadata")
+    parser.add_argument("--license", default="", help="for the files' metadata")
     add_rows_argument(parser)
 
 
@@ -72,6 +95,12 @@ def main(args: argparse.Namespace) -> None:
         images=args.calibration_images,
         input_range=args.input_range,
         output=args.output,
+        form=args.form,
+        lower=not args.no_lowering,
+        **({"quantization": "auto"} if args.auto else {}),
+        max_drop=args.max_drop,
+        description=args.description,
+        license=args.license,
     )
     append_rows(args.rows, rows)
     table = Table()
@@ -98,35 +127,51 @@ def convert_model(
     image_size: int | None = None,
     images: int = DEFAULT_IMAGES,
     input_range: Sequence[float] | None = None,
-    output: str = "model",
+    **options: Any,
 ) -> list[dict[str, Any]]:
-    """Write a .tflite file and its sidecar for each mode, named after the model file; give rows."""
+    """Write a .tflite file and its sidecar for each mode, named after the model file; give rows.
+
+    `options` are further fields of `convert.options.ConversionOptions`.
+    """
     from convert import to_tflites
-    from convert.graph import check_keras_file
+    from convert.keras_file import check_keras_file
     from keras_lwcnn.cli.common import read_record, working
+    from keras_lwcnn.data import balanced_indices, load_data, scale_images
 
     chosen = checked_modes(modes)
     check_keras_file(model_file)
     record = read_record(model_file.with_suffix(".json"))
     if input_range is None:
         input_range = record.get("input_range")
-    calibration = None
+    calibration = validation = None
     if any(mode.calibrated for mode in chosen):
         source = source or record.get("dataset", {}).get("source")
         if source is None:
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
+        if input_range is None:
+            raise ValueError("the model has no training record: --input-range is needed")
         size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
-        calibration = calibration_from(source, size, images, input_range)
+        dataset = load_data(source, image_size=size)
+        calibration = calibration_from(dataset, images, input_range)
+        if options.get("quantization") == "auto":
+            chosen_images = balanced_indices(
+                dataset.val.labels, min(VALIDATION_IMAGES, len(dataset.val))
+            )
+            validation = (
+                scale_images(dataset.val.images[chosen_images], tuple(input_range)),
+                dataset.val.labels[chosen_images],
+            )
     with working(f"Converting {model_file} to {', '.join(mode.name for mode in chosen)}"):
         files = to_tflites(
             model_file,
             [mode.name for mode in chosen],
             calibration,
             paths={mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen},
+            validation_data=validation,
             input_range=None if input_range is None else tuple(input_range),
-            output=output,
             class_names=record.get("dataset", {}).get("class_names"),
+            **options,
         )
     return [file.to_dict() for file in files.values()]
 
@@ -139,19 +184,16 @@ def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
 
 
 def calibration_from(
-    source: str, image_size: int | None, count: int, input_range: Sequence[float] | None
+    dataset: ImageDataset, count: int, input_range: Sequence[float]
 ) -> Calibration:
     """Choose training images, as many of each class as the count allows, and scale them."""
     from convert import Calibration
-    from keras_lwcnn.data import balanced_indices, load_data, scale_images
+    from keras_lwcnn.data import balanced_indices, scale_images
 
-    if input_range is None:
-        raise ValueError("--input-range is needed: the model has no training record that tells it")
-    train = load_data(source, image_size=image_size).train
-    indices = balanced_indices(train.labels, count)
+    indices = balanced_indices(dataset.train.labels, count)
     return Calibration(
-        scale_images(train.images[indices], tuple(input_range)),
+        scale_images(dataset.train.images[indices], tuple(input_range)),
         tuple(input_range),
-        source=f"{source}, train split",
+        source=f"{dataset.source}, train split",
         indices=tuple(int(i) for i in indices),
     )

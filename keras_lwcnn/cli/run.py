@@ -69,6 +69,7 @@ def _check_before_training(args: argparse.Namespace) -> None:
     """Refuse what a later step would refuse, before the long one starts."""
     from convert import check_calibration
     from keras_lwcnn.cli.convert import calibration_from, checked_modes
+    from keras_lwcnn.data import load_data
     from keras_lwcnn.models import model_named
 
     modes = checked_modes(args.modes)
@@ -79,10 +80,9 @@ def _check_before_training(args: argparse.Namespace) -> None:
         )
     entry = model_named(args.model)
     if any(mode.calibrated for mode in modes):
-        images = calibration_from(
-            args.data, args.image_size, args.calibration_images, entry.input_range
-        )
-        check_calibration(images, images.images.shape[1:])
+        dataset = load_data(args.data, image_size=args.image_size)
+        calibration = calibration_from(dataset, args.calibration_images, entry.input_range)
+        check_calibration(calibration, dataset.input_shape)
 
 
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
