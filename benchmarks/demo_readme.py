@@ -32,10 +32,14 @@ def table(summary: RunSummary) -> str:
     for mode in summary.modes:
         lines.append(
             f"| {mode.mode} | {mode.convert['size'] / 1e3:,.0f} kB "
-            f"| {mode.compare['top1']:.2%} | {-mode.compare['drop'] + 0.0:+.2f} "
+            f"| {mode.compare['top1']:.2%} | {_points(-mode.compare['drop'])} "
             f"| {mode.compare['agreement']:.2%} | {mode.host['median_us'] / 1e3:.3f} ms |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _points(change: float) -> str:
+    return f"{change:+.2f}" if round(change, 2) else "0.00"
 
 
 def main() -> None:
