@@ -1,7 +1,7 @@
 """One call from a Keras model to .tflite files that were opened again and found right."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from convert.modes import Mode, io_dtype_for, mode_named
 from convert.options import ConversionOptions
 from convert.sidecar import write_sidecar
 from keras_lwcnn.files import write_bytes
+from keras_lwcnn.record import read_record
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def to_tflites(
     dataset = representative_dataset if needed else None
     if isinstance(model, str | Path):
         check_keras_file(model)
+        if asked.input_range is None and (known := read_record(model).get("input_range")):
+            asked = replace(asked, input_range=tuple(known))
     if isolated is None:
         isolated = isinstance(model, str | Path) or _other_backend()
     if isolated:

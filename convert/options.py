@@ -16,8 +16,9 @@ class ConversionOptions:
         io_dtype: number type of input and output: "int8" (default), "uint8" or "float32" for
             mode int8; "float32" (default) or "int16" for int16x8. Among several modes it goes to
             those that offer a choice.
-        input_range: (low, high) of the preprocessing. None takes it from a leading Rescaling or
-            Normalization layer; without one, the first BatchNormalization's statistics decide.
+        input_range: (low, high) of the preprocessing. None takes it from the training record beside
+            a `.keras` file, or from a leading Rescaling or Normalization layer; without these, the
+            first BatchNormalization's statistics decide.
         output: "model" as it is, "logits" without a final softmax or sigmoid, "probabilities"
             with one.
         class_names: names of the classes, in the order of the outputs.

@@ -1,7 +1,6 @@
-"""What several verbs share: options that mean the same everywhere, records, and progress."""
+"""What several verbs share: options that mean the same everywhere, rows, and progress."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,19 +37,6 @@ def import_keras() -> None:
 def names(text: str) -> list[str]:
     """Read names separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a training record; empty when there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        record = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is not a training record: {error}") from error
-    if not isinstance(record, dict) or record.get("kind") != "train":
-        raise ValueError(f"{path} is not a training record: its kind is not 'train'")
-    return record
 
 
 def append_rows(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:

@@ -115,10 +115,10 @@ def _progress(modes: Sequence[str], images: int) -> Iterator[Callable[[str, int]
 
 def _recorded_source(file: Path, sidecars: Mapping[Path, dict[str, Any]]) -> str:
     """Find what the model was trained on, in the record `NAME.json` beside NAME.MODE.tflite."""
-    from keras_lwcnn.cli.common import read_record
+    from keras_lwcnn.record import read_record
 
     stem = file.name.removesuffix(f".{sidecars[file]['mode']}.tflite")
-    source = read_record(file.with_name(f"{stem}.json")).get("dataset", {}).get("source")
+    source = read_record(file.with_name(f"{stem}.keras")).get("dataset", {}).get("source")
     if source is None:
         raise ValueError(f"no training record beside {file} names its images: give --data")
     return source

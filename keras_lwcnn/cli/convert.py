@@ -135,12 +135,13 @@ def convert_model(
     """
     from convert import to_tflites
     from convert.keras_file import check_keras_file
-    from keras_lwcnn.cli.common import read_record, working
+    from keras_lwcnn.cli.common import working
     from keras_lwcnn.data import balanced_indices, load_data, scale_images
+    from keras_lwcnn.record import read_record
 
     chosen = checked_modes(modes)
     check_keras_file(model_file)
-    record = read_record(model_file.with_suffix(".json"))
+    record = read_record(model_file)
     if input_range is None:
         input_range = record.get("input_range")
     calibration = validation = None

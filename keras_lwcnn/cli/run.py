@@ -87,9 +87,9 @@ def _check_before_training(args: argparse.Namespace) -> None:
 
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
     """Give the record of a finished training of the same settings in the folder, or None."""
-    from keras_lwcnn.cli.common import read_record
+    from keras_lwcnn.record import read_record
 
-    record = read_record(args.out / "model.json")
+    record = read_record(args.out / "model.keras")
     if not record or not (args.out / "model.keras").is_file():
         return None
     dataset = record["dataset"]

@@ -269,3 +269,14 @@ def test_written_files_run_in_a_plain_interpreter(files, images):
     scale, zero_point = out["quantization"]
     value = (interpreter.get_tensor(out["index"]).astype(np.float32) - zero_point) * scale
     np.testing.assert_allclose(value, predict(files["int8"], images[:1]), rtol=1e-6)
+
+
+def test_the_range_of_the_training_record_holds_for_the_calibration(model, images, tmp_path):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    record = {"kind": "train", "input_range": [-1.0, 1.0]}
+    path.with_suffix(".json").write_text(json.dumps(record))
+    halved = (np.clip(images, -1, 1) + 1) / 2
+    with pytest.raises(ValueError, match=r"-1.*1"):
+        to_tflite(path, "int8", halved, path=tmp_path / "model.tflite")
+    assert not (tmp_path / "model.tflite").exists()
