@@ -1,7 +1,7 @@
 """What several verbs share: options that mean the same everywhere, rows, and progress."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,17 +48,21 @@ def append_rows(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Show that something goes on while the block runs, with the time that it has taken."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Show that something goes on while the block runs, with the time that it has taken.
+
+    Yields:
+        A function that says which step it is at.
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
         console.print(what, highlight=False)
-        yield
+        yield lambda step: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(what)
-        yield
+        task = progress.add_task(what)
+        yield lambda step: progress.update(task, description=f"{what}: {step}")

@@ -163,13 +163,14 @@ def convert_model(
                 scale_images(dataset.val.images[chosen_images], tuple(input_range)),
                 dataset.val.labels[chosen_images],
             )
-    with working(f"Converting {model_file} to {', '.join(mode.name for mode in chosen)}"):
+    with working(f"Converting {model_file}") as say:
         files = to_tflites(
             model_file,
             [mode.name for mode in chosen],
             calibration,
             paths={mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen},
             validation_data=validation,
+            progress=say,
             input_range=None if input_range is None else tuple(input_range),
             class_names=record.get("dataset", {}).get("class_names"),
             **options,
