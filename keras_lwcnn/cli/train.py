@@ -45,8 +45,9 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn train`."""
-    from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.common import append_rows, import_keras
 
+    import_keras()
     recipe = recipe_from(args)
     append_rows(args.rows, [train_model(args.model, args.data, args.image_size, recipe, args.out)])
 
@@ -59,9 +60,6 @@ def train_model(
     out: Path,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are."""
-    from keras_lwcnn.cli.common import import_keras
-
-    import_keras()
     import keras
 
     from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
