@@ -11,9 +11,8 @@ are geometric means over the sessions with their 95 % interval.
 """
 
 import argparse
-import json
+import os
 from pathlib import Path
-from typing import Any
 
 from android_bench.rows import now
 from benchmarks.architectures.networks import REFERENCES, candidates, input_range, networks
@@ -24,6 +23,7 @@ from benchmarks.architectures.timing import (
     summarize,
     time_all,
 )
+from benchmarks.architectures.training import train_all
 from keras_lwcnn.files import write_bytes, write_json
 
 HERE = Path(__file__).parent
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--search", action="store_true", help="candidates for L-Mobilenet")
     parser.add_argument("--train", type=int, metavar="EPOCHS", help="train each candidate first")
     parser.add_argument("--data", default="cifar10", help="what to train on (default cifar10)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at a time")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these, besides the references")
     parser.add_argument("--sessions", type=int, default=15, help="turns of each file (default 15)")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn (default 0.2)")
@@ -57,39 +58,22 @@ def _compare(options: argparse.Namespace, size: int) -> None:
             raise SystemExit(f"unknown names {sorted(unknown)}; known are {', '.join(builds)}")
         builds = {name: builds[name] for name in builds if name in {*references, *options.only}}
     convert_all(builds, size, options.out, input_range)
-    top1 = {name: _train(name, build, options) for name, build in builds.items()}
     names = list(builds)
+    top1 = {}
+    if options.train:
+        top1 = train_all(names, options.train, options.data, options.out, options.jobs)
     print(f"timing {len(names)} networks at {size} px in turns", flush=True)
     title = "search" if options.search else f"networks@{size}"
     rows = options.results / f"{title}.rows.jsonl"
     medians = time_all(names, size, options.out, rows, options.sessions, options.seconds)
     table = summarize(names, references, size, options.out, medians)
     for row in table:
-        if top1[row["name"]] is not None:
-            row["top1"] = top1[row["name"]]
+        row["top1"] = top1.get(row["name"])
     text = markdown(table, references)
     print(text)
     write_json(options.results / f"{title}.json", {"date": now(), "networks": table})
     write_bytes(options.results / f"{title}.md", text.encode())
     plot(table, options.results / f"{title}.png", f"{size} px, host, one thread")
-
-
-def _train(name: str, build: Any, options: argparse.Namespace) -> float | None:
-    """Train a network briefly under the recipe that all share; return its last top-1."""
-    if not options.train:
-        return None
-    import keras
-
-    from keras_lwcnn.data import load_data
-    from keras_lwcnn.training import Recipe, train
-
-    folder = options.out / f"{name}-{options.data}-{options.train}"
-    record = folder / "model.json"
-    if not record.is_file():
-        recipe = Recipe(epochs=options.train, batch_size=128, augmentation="shift_flip")
-        keras.utils.set_random_seed(recipe.seed)
-        train(build(), load_data(options.data), recipe, folder)
-    return json.loads(record.read_bytes())["history"]["val_top1"][-1]
 
 
 if __name__ == "__main__":
