@@ -17,6 +17,9 @@ HEADERS = ("litert.h", "runner.h")
 #: The compiler of each architecture and the Debian package that has it.
 COMPILERS = {"host": ("gcc", "gcc"), "aarch64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")}
 
+#: Packages of the C library's headers, which the compilers' packages only recommend.
+HEADER_PACKAGES = {"host": "libc6-dev", "aarch64": "libc6-dev-arm64-cross"}
+
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
 
 
@@ -116,6 +119,11 @@ def _build(
         )
         if completed.returncode:
             lines = [line for line in completed.stderr.splitlines() if "error" in line]
-            raise DeviceError(f"{program} cannot build {name}: {(lines or ['no reason given'])[0]}")
+            said = (lines or ["no reason given"])[0]
+            hint = ""
+            if "No such file or directory" in said:
+                package = HEADER_PACKAGES[architecture]
+                hint = f"; the C library's headers are missing: apt-get install {package}"
+            raise DeviceError(f"{program} cannot build {name}: {said}{hint}")
         os.replace(output, built)
     return built

@@ -124,6 +124,14 @@ def test_a_failed_build_says_why_and_leaves_nothing(tmp_path, monkeypatch, host_
     assert [path for path in (tmp_path / "built").rglob("*") if path.is_file()] == []
 
 
+def test_missing_headers_of_the_c_library_are_told_with_their_package(tmp_path, monkeypatch):
+    for file in (*build.RUNNER, *build.HEADERS):
+        (tmp_path / file).write_text("#include <bits/absent.h>\n")
+    monkeypatch.setattr(build, "SOURCES", tmp_path)
+    with pytest.raises(build.DeviceError, match="apt-get install libc6-dev$"):
+        build_runner("host", tmp_path / "built")
+
+
 def test_the_profilers_events_come_by_run(host_runner, models, tmp_path):
     told = measure(host_runner, tmp_path, models / "mixed.tflite", "--profile", "2")
     runs = told["models"][0]["profile"]
