@@ -1,22 +1,19 @@
-"""Put the demo's figures into the README: python benchmarks/demo_readme.py [runs/demo/rows.jsonl]
+"""Put the demo's figures into the README: python -m benchmarks.demo_readme [runs/demo/rows.jsonl]
 
 Stores the rows in benchmarks/results/demo.jsonl, rewrites the README's block between
 `<!-- demo: begin -->` and `<!-- demo: end -->`, and draws docs/demo.png.
 """
 
-import re
 import shutil
 import sys
-from pathlib import Path
 
 from android_bench import read_rows
-from keras_lwcnn.files import write_bytes, written_beside
+from benchmarks.readme import ROOT, fill_block
+from keras_lwcnn.files import written_beside
 from keras_lwcnn.report import figures
 from keras_lwcnn.report.summary import RunSummary, summarize
 
-ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "benchmarks" / "results" / "demo.jsonl"
-BLOCK = re.compile(r"(<!-- demo: begin -->\n).*?(<!-- demo: end -->)", re.DOTALL)
 
 
 def table(summary: RunSummary) -> str:
@@ -48,13 +45,7 @@ def main() -> None:
         STORED.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sys.argv[1], STORED)
     summary = summarize(read_rows(STORED))
-    readme = ROOT / "README.md"
-    text, found = BLOCK.subn(
-        lambda match: f"{match[1]}{table(summary)}{match[2]}", readme.read_text()
-    )
-    if found != 1:
-        sys.exit(f"{readme} needs one block between <!-- demo: begin --> and <!-- demo: end -->")
-    write_bytes(readme, text.encode())
+    fill_block("demo", table(summary))
     with written_beside(ROOT / "docs" / "demo.png") as temporary:
         figures.files(list(summary.modes)).savefig(temporary, dpi=110)
 

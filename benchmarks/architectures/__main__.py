@@ -7,23 +7,29 @@
 
 Weights are random: time does not depend on them. Files and trainings that are there are kept, so
 that a run that was cut goes on; the timing itself is one run, in which the files take turns. Ratios
-are geometric means over the sessions with their 95 % interval.
+are geometric means over the sessions with their 95 % interval. A run of all networks at both sizes
+also writes the README's table and docs/architectures.png.
 """
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from android_bench.rows import now
-from benchmarks.architectures.networks import REFERENCES, candidates, input_range, networks
-from benchmarks.architectures.timing import (
-    convert_all,
-    markdown,
-    plot,
-    summarize,
-    time_all,
+from benchmarks.architectures import report
+from benchmarks.architectures.networks import (
+    CLAIMS,
+    CLASSES,
+    REFERENCES,
+    candidates,
+    input_range,
+    networks,
 )
+from benchmarks.architectures.timing import convert_all, judge, summarize, time_all
 from benchmarks.architectures.training import train_all
+from benchmarks.readme import ROOT, fill_block
 from keras_lwcnn.files import write_bytes, write_json
 
 HERE = Path(__file__).parent
@@ -46,11 +52,17 @@ def main() -> None:
     if options.train and not options.search:
         parser.error("--train goes with --search")
     options.out.mkdir(parents=True, exist_ok=True)
-    for size in [32] if options.search else [options.size] if options.size else list(REFERENCES):
-        _compare(options, size)
+    if options.search:
+        _compare(options, 32)
+        return
+    sizes = [options.size] if options.size else list(REFERENCES)
+    found = {size: _compare(options, size) for size in sizes}
+    if len(sizes) > 1 and not options.only:
+        _write_readme(found)
 
 
-def _compare(options: argparse.Namespace, size: int) -> None:
+def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
+    """Convert, train where asked, time; write and return what was found."""
     builds = candidates() if options.search else networks(size)
     references = REFERENCES[size]
     if options.only:
@@ -69,11 +81,30 @@ def _compare(options: argparse.Namespace, size: int) -> None:
     table = summarize(names, references, size, options.out, medians)
     for row in table:
         row["top1"] = top1.get(row["name"])
-    text = markdown(table, references)
+    found = {"date": now(), "networks": table, "claims": judge(CLAIMS, medians)}
+    text = report.markdown(table, references)
+    if found["claims"]:
+        text += "\n" + report.claims(found["claims"])
     print(text)
-    write_json(options.results / f"{title}.json", {"date": now(), "networks": table})
+    write_json(options.results / f"{title}.json", found)
     write_bytes(options.results / f"{title}.md", text.encode())
-    plot(table, options.results / f"{title}.png", f"{size} px, host, one thread")
+    if options.search:
+        report.draw_search(table, options.results / f"{title}.png", "L-Mobilenet: the search")
+    return found
+
+
+def _write_readme(found: Mapping[int, dict[str, Any]]) -> None:
+    claims = [claim for size in found for claim in found[size]["claims"]]
+    parts = [
+        f"At {size} px ({CLASSES[size]} classes), times as fast as the reference, one thread of "
+        f"the host:\n\n{report.ratios(found[size]['networks'], REFERENCES[size])}"
+        for size in found
+    ]
+    fill_block("architectures", "\n".join([*parts, report.claims(claims)]))
+    report.draw_networks(
+        {f"{size} px": found[size]["networks"] for size in found},
+        ROOT / "docs" / "architectures.png",
+    )
 
 
 if __name__ == "__main__":

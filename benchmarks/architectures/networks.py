@@ -1,6 +1,7 @@
 """What is compared: our networks beside the baselines, and the candidates for L-Mobilenet."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import keras
@@ -38,6 +39,10 @@ def networks(size: int) -> dict[str, Build]:
     else:
         others += ["shufflenet_v2", "xception_lite", "efficientnet_v2_b1"]
     found.update({name: partial(build, name, **common) for name in others})
+    if size == 224:
+        found["xception_lite-exit1"] = partial(
+            build, "xception_lite", exit_shortcut_kernel=1, **common
+        )
     preset = PRESETS["86" if size == 32 else "imagenet"] | common
     for builder in (CondenseNet, CondenseNeXt):
         for form in FORMS:
@@ -45,6 +50,27 @@ def networks(size: int) -> dict[str, Build]:
                 name = f"{builder.__name__.lower()}-{form}"
                 found[name] = partial(condensed, builder, form, **preset)
     return found
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one network is so many times as fast as another at an image size, in these modes."""
+
+    size: int
+    faster: str
+    slower: str
+    at_least: float
+    modes: tuple[str, ...] = ("float32", "int8")
+
+
+CLAIMS = (
+    Claim(32, "l_mobilenet", "mobilenet_v2", 3.0),
+    Claim(32, "l_mobilenet", "shufflenet_v2", 2.0),
+    Claim(32, "condensenet-masked", "condensenet-gather", 4.0, ("int8",)),
+    Claim(32, "condensenet-sliced", "condensenet-masked", 1.0, ("int8",)),
+    Claim(224, "xception_lite", "xception", 1.7, ("int8",)),
+    Claim(224, "xception_lite-exit1", "xception", 1.7, ("int8",)),
+)
 
 
 def input_range(name: str) -> tuple[float, float]:

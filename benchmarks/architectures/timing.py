@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from android_bench import append_rows, benchmark_interleaved
 from android_bench.statistics import paired_ratio
+from benchmarks.architectures.networks import Claim
 from keras_lwcnn.costs import costs
 from keras_lwcnn.files import write_json
 
@@ -86,65 +88,16 @@ def summarize(
     return table
 
 
-def markdown(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
-    """Return the table as it stands on the page: ratios with their 95 % interval."""
-    header = ["network", "parameters", "M MACs"]
-    for mode in MODES:
-        header += [f"{mode} ms", *(f"times faster than {name}" for name in references)]
-    header += ["int8 partitions"]
-    if any("top1" in row for row in table):
-        header += ["top-1 after short training"]
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
-    for row in table:
-        line = [
-            row["name"],
-            f"{row['trainable_parameters']:,}",
-            f"{row['macs'] / 1e6:,.1f}",
-        ]
-        for mode in MODES:
-            line.append(f"{row[f'{mode}_ms']:.2f}")
-            line += [_interval(row[f"{mode}_faster_than_{name}"]) for name in references]
-        line.append(str(row["partitions"]["int8"]))
-        if "top-1 after short training" in header:
-            line.append(f"{row['top1']:.2%}" if row.get("top1") is not None else "-")
-        lines.append(line)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _interval(ratio: Mapping[str, float | None]) -> str:
-    if ratio["low"] is None:
-        return f"{ratio['ratio']:.2f}"
-    return f"{ratio['ratio']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
-
-
-def plot(table: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw accuracy (parameters, where nothing was trained) against milliseconds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    trained = any(row.get("top1") is not None for row in table)
-    figure, axes = pyplot.subplots(1, len(MODES), figsize=(12, 5), sharey=True, squeeze=False)
-    for axis, mode in zip(axes[0], MODES, strict=True):
-        for row in table:
-            y = row.get("top1") if trained else row["trainable_parameters"] / 1e6
-            if y is None:
-                continue
-            color = "tab:blue" if row["name"].startswith("l_mobilenet") else "tab:gray"
-            axis.plot(row[f"{mode}_ms"], y, "o", color=color)
-            axis.annotate(
-                row["name"],
-                (row[f"{mode}_ms"], y),
-                textcoords="offset points",
-                xytext=(4, 4),
-                fontsize=7,
-            )
-        axis.set_xscale("log")
-        axis.set_xlabel(f"{mode}, ms per image, one thread of the host")
-        axis.grid(True, alpha=0.3)
-    axes[0][0].set_ylabel("top-1 after short training" if trained else "million parameters")
-    figure.suptitle(title)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+def judge(
+    claims: Sequence[Claim], medians: Mapping[tuple[str, str], list[float]]
+) -> list[dict[str, Any]]:
+    """Return a row for each claim and mode whose two networks were timed in this run."""
+    rows = []
+    for claim in claims:
+        for mode in claim.modes:
+            if {(claim.faster, mode), (claim.slower, mode)} <= medians.keys():
+                ratio = paired_ratio(medians[claim.faster, mode], medians[claim.slower, mode])
+                found = asdict(claim) | {"mode": mode, **ratio.to_dict()}
+                del found["modes"]
+                rows.append(found | {"holds": ratio.ratio >= claim.at_least})
+    return rows

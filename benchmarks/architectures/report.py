@@ -1,0 +1,153 @@
+"""What the measured networks look like: Markdown tables and pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.architectures.timing import MODES
+from keras_lwcnn.files import written_beside
+
+OURS = ("l_mobilenet", "condensenext", "xception_lite")
+COLORS = {"float32": "#94a3b8", "int8": "#2563eb"}
+
+
+def markdown(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
+    """Return the whole table: milliseconds, and ratios with their 95 % interval."""
+    header = ["network", "parameters", "M MACs"]
+    for mode in MODES:
+        header += [f"{mode} ms", *(f"times faster than {name}" for name in references)]
+    header += ["int8 partitions"]
+    trained = any(row.get("top1") is not None for row in table)
+    if trained:
+        header += ["top-1 after short training"]
+    lines = []
+    for row in table:
+        line = [row["name"], f"{row['trainable_parameters']:,}", f"{row['macs'] / 1e6:,.1f}"]
+        for mode in MODES:
+            line.append(f"{row[f'{mode}_ms']:.2f}")
+            line += [_interval(row[f"{mode}_faster_than_{name}"]) for name in references]
+        line.append(str(row["partitions"]["int8"]))
+        if trained:
+            line.append(f"{row['top1']:.2%}" if row.get("top1") is not None else "-")
+        lines.append(line)
+    return _markdown(header, lines)
+
+
+def ratios(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
+    """Return the short table of the README: sizes and ratios, no absolute times."""
+    header = ["network", "parameters", "M MACs", "int8 kB"]
+    header += [f"{mode}, against {name}" for name in references for mode in MODES]
+    header += ["int8 partitions"]
+    lines = []
+    for row in table:
+        line = [f"`{row['name']}`", f"{row['trainable_parameters']:,}",
+                f"{row['macs'] / 1e6:,.1f}", f"{row['int8_bytes'] / 1e3:,.0f}"]  # fmt: skip
+        line += [
+            f"{row[f'{mode}_faster_than_{name}']['ratio']:.2f}x"
+            for name in references
+            for mode in MODES
+        ]
+        lines.append([*line, str(row["partitions"]["int8"])])
+    return _markdown(header, lines)
+
+
+def claims(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of claims about speed: what was asked and what was measured."""
+    header = ["claim", "px", "mode", "asked", "measured (95 % interval)", "holds"]
+    lines = [
+        [
+            f"`{row['faster']}` against `{row['slower']}`",
+            str(row["size"]),
+            row["mode"],
+            f"{row['at_least']:.1f}x",
+            _interval(row),
+            "yes" if row["holds"] else "no",
+        ]
+        for row in rows
+    ]
+    return _markdown(header, lines)
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    aligned = ["---"] + ["---:"] * (len(header) - 1)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
+
+
+def _interval(ratio: Mapping[str, float | None]) -> str:
+    if ratio["low"] is None:
+        return f"{ratio['ratio']:.2f}"
+    return f"{ratio['ratio']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})"
+
+
+def draw_search(table: Sequence[dict[str, Any]], path: Path, title: str) -> None:
+    """Draw accuracy (parameters, where nothing was trained) against milliseconds."""
+    trained = any(row.get("top1") is not None for row in table)
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    panels = figure.subplots(1, len(MODES), sharey=True)
+    for axes, mode in zip(panels, MODES, strict=True):
+        for row in table:
+            y = row.get("top1") if trained else row["trainable_parameters"] / 1e6
+            if y is None:
+                continue
+            chosen = row["name"] == "l_mobilenet-default"
+            ours = row["name"].startswith(OURS)
+            axes.plot(
+                row[f"{mode}_ms"],
+                100 * y if trained else y,
+                marker="*" if chosen else "o" if ours else "s",
+                markersize=13 if chosen else 6,
+                color=COLORS["int8"] if ours else COLORS["float32"],
+            )
+            axes.annotate(
+                row["name"].removeprefix("l_mobilenet-"),
+                (row[f"{mode}_ms"], 100 * y if trained else y),
+                textcoords="offset points",
+                xytext=(6, 4),
+                fontsize=8,
+            )
+        _times(axes, mode)
+    panels[0].set_ylabel("top-1 after short training (%)" if trained else "million parameters")
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def draw_networks(tables: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> None:
+    """Draw milliseconds of every network as bars, a panel for each table, by its title."""
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
+    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+        rows = sorted(table, key=lambda row: row["int8_ms"])
+        for offset, mode in ((-0.2, "float32"), (0.2, "int8")):
+            bars = axes.barh(
+                [index + offset for index in range(len(rows))],
+                [row[f"{mode}_ms"] for row in rows],
+                height=0.38,
+                color=COLORS[mode],
+                label=mode,
+            )
+            axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=7)
+        axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+        for label, row in zip(axes.get_yticklabels(), rows, strict=True):
+            label.set_fontweight("bold" if row["name"].startswith(OURS) else "normal")
+        axes.invert_yaxis()
+        axes.set_title(title)
+        axes.margins(x=0.2)
+        axes.legend(frameon=False)
+        _times(axes, "median")
+    _save(figure, path)
+
+
+def _times(axes: Axes, what: str) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel(f"{what}, ms per image, one thread of the host")
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with written_beside(path) as temporary:
+        figure.savefig(temporary, dpi=110)
