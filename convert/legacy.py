@@ -12,6 +12,8 @@ import numpy as np
 
 SWITCH = "TF_USE_LEGACY_KERAS"
 TOLERANCE = 1e-5
+COUNTERPARTS = {"GroupConv2D": "Conv2D"}
+"""Our layers that compute what one of tf_keras with another name does."""
 UNKNOWN = ("batch_shape", "optional", "dtype", "build_config", "quantization_config")
 
 
@@ -118,7 +120,8 @@ def _sources(node: dict[str, Any]) -> list[str]:
 
 
 def _translate(legacy: ModuleType, layer: Any, entry: dict[str, Any]) -> Any:
-    kind = getattr(legacy.layers, type(layer).__name__, None)
+    name = type(layer).__name__
+    kind = getattr(legacy.layers, COUNTERPARTS.get(name, name), None)
     if kind is None or isinstance(layer, keras.Model):
         raise ValueError(
             f"layer {layer.name!r} ({type(layer).__name__}) has no counterpart in tf_keras"

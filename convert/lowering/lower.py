@@ -6,6 +6,7 @@ import keras
 
 from convert.lowering.activation import carry_lone_activation, drop_repeated_activation
 from convert.lowering.concatenation import shorten_concatenation
+from convert.lowering.grouping import join_groups
 from convert.lowering.normalization import normalization_as_depthwise
 from convert.lowering.pooling import average_pool_as_depthwise
 from convert.lowering.report import LoweringReport
@@ -17,6 +18,7 @@ from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 
 # In the order in which they claim layers; no layer is claimed twice.
 REWRITES: dict[str, Callable[[View], dict[str, Rule]]] = {
+    "join_groups": join_groups,
     "fold_pointwise_separable": fold_pointwise_separable,
     "normalization_as_depthwise": normalization_as_depthwise,
     "average_pool_as_depthwise": average_pool_as_depthwise,

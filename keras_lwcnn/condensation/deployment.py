@@ -31,6 +31,7 @@ from keras_lwcnn.layers import (
     ChannelShuffle,
     ChannelSlice,
     CondensedDense,
+    GroupConv2D,
     LearnedGroupConv2D,
 )
 
@@ -93,7 +94,7 @@ def _gathered_conv(front: list[layers.Layer], layer: LearnedGroupConv2D, x: Any,
     channels = np.concatenate(kept)
     x = ChannelGather(channels.tolist(), name=f"{layer.name}_gather")(x)
     x = _apply_front(front, x, channels)
-    conv = layers.Conv2D(layer.filters, 1, groups=layer.groups, use_bias=False, name=layer.name)
+    conv = GroupConv2D(layer.filters, 1, groups=layer.groups, use_bias=False, name=layer.name)
     kernels = [_group_kernel(layer, group, inputs) for group, inputs in enumerate(kept)]
     x = with_weights(conv, x, [np.concatenate(kernels, axis=-1)])
     return _in_order(layer, x)

@@ -2,6 +2,7 @@
 
 from keras_lwcnn.layers.channels import ChannelGather, ChannelShuffle, ChannelSlice
 from keras_lwcnn.layers.condensed_dense import CondensedDense
+from keras_lwcnn.layers.group_conv import GroupConv2D
 from keras_lwcnn.layers.learned_group_conv import LearnedGroupConv2D
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "ChannelShuffle",
     "ChannelSlice",
     "CondensedDense",
+    "GroupConv2D",
     "LearnedGroupConv2D",
 ]

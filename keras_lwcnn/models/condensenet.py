@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+from keras_lwcnn.layers import CondensedDense, GroupConv2D, LearnedGroupConv2D
 from keras_lwcnn.models.application import application
 
 BOTTLENECK = 4
@@ -34,7 +34,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-_conv = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
+_plain = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+_conv = partial(layers.Conv2D, **_plain)
+_group_conv = partial(GroupConv2D, **_plain)
 _bn = partial(layers.BatchNormalization, momentum=0.9, epsilon=1e-5)
 _relu6 = partial(layers.ReLU, max_value=6.0)
 
@@ -103,7 +105,7 @@ def CondenseNet(
         x = learned_conv(x, growth_rate, name=f"{name}_learned_conv")
         x = _bn(name=f"{name}_bn2")(x)
         x = layers.ReLU(name=f"{name}_relu2")(x)
-        return _conv(growth_rate, 3, groups=groups, name=f"{name}_group_conv")(x)
+        return _group_conv(growth_rate, 3, groups=groups, name=f"{name}_group_conv")(x)
 
     _check_groups("growth_rates", growth_rates, groups)
     return application(
@@ -194,7 +196,10 @@ def CondenseNeXt(
             depthwise_initializer="he_normal",
             name=f"{name}_depthwise_conv",
         )(x)
-        return _conv(growth_rate, 1, groups=pointwise_groups, name=f"{name}_pointwise_conv")(x)
+        pointwise = _group_conv(
+            growth_rate, 1, groups=pointwise_groups, name=f"{name}_pointwise_conv"
+        )
+        return pointwise(x)
 
     _check_groups("growth_rates", growth_rates, pointwise_groups)
     return application(

@@ -9,6 +9,7 @@ from android_bench.worker import delegation, open_interpreter
 from convert import to_tflite
 from convert.lowering import REWRITES, lower, outside_delegate
 from keras_lwcnn.condensation import FORMS, condense
+from keras_lwcnn.layers import GroupConv2D
 from keras_lwcnn.models import CondenseNet, CondenseNeXt, LMobileNet, XceptionLite
 
 SHAPE = (8, 8, 6)
@@ -62,6 +63,15 @@ def test_a_separable_convolution_of_kernel_1_becomes_one_convolution(use_bias, m
     )
     lowered = assert_rewritten(model, "fold_pointwise_separable", ["sep"])
     assert type(lowered.get_layer("sep")) is layers.Conv2D
+
+
+def test_group_convolutions_become_one_grouped_operation():
+    model = network(
+        GroupConv2D(8, 3, groups=2, strides=2, padding="same", activation="relu", name="groups")
+    )
+    lowered = assert_rewritten(model, "join_groups", ["groups"])
+    assert type(lowered.get_layer("groups")) is layers.Conv2D
+    assert to_tflite(model, "float32").facts["ops"] == {"CONV_2D": 1}
 
 
 def test_a_separable_convolution_of_kernel_3_stays():
