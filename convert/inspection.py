@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from android_bench.worker import delegation, open_interpreter
+from android_bench.worker import delegation
+from convert.interpreter import open_interpreter
 
 IDENTIFIER = b"TFL3"
 # The interpreter verifies a flatbuffer, the schema's reader does not: a cut file ends in any of

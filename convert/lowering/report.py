@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from android_bench import worker
+from convert.interpreter import open_interpreter
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def outside_delegate(content: bytes, layer_names: Iterable[str]) -> tuple[Outsid
     names = sorted(layer_names, key=len, reverse=True)
     return tuple(
         OutsideOp(op, _layer_of(tensor, names), tensor)
-        for op, tensor in worker.outside_delegate(worker.open_interpreter(content))
+        for op, tensor in worker.outside_delegate(open_interpreter(content))
     )
 
 

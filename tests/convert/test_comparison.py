@@ -1,5 +1,7 @@
 import gzip
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +30,19 @@ def test_raw_images_with_preprocessing_equal_preprocessed_ones(files, images):
         predict(files["int8"], raw, preprocess=preprocess),
         predict(files["int8"], preprocess(raw)),
     )
+
+
+def test_predicting_says_nothing_of_its_own(files):
+    """LiteRT announces its delegate once a process, so that only a new one can tell."""
+    code = (
+        "import sys, numpy as np\nfrom convert import inspect_tflite, predict\n"
+        "predict(sys.argv[1], np.zeros((1, 24, 24, 3), np.float32))\n"
+        "assert inspect_tflite(sys.argv[1]).delegated_nodes"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, files["int8"]], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_values_outside_of_the_input_range_saturate():
