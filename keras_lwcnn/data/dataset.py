@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_lwcnn.pixels import to_range
+
 SPLITS = ("train", "val", "test")
 
 
@@ -112,10 +114,7 @@ def scale_images(images: np.ndarray, input_range: tuple[float, float]) -> np.nda
     Raises:
         ValueError: when the range is empty or reversed.
     """
-    low, high = input_range
-    if not low < high:
-        raise ValueError(f"input_range has to rise, for example (-1.0, 1.0); got {input_range}")
-    return images.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)
+    return to_range(images.astype(np.float32), input_range)
 
 
 def balanced_indices(labels: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:

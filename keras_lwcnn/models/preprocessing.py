@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_lwcnn.pixels import to_range
+
 
 def preprocess_input(x: Any, input_range: tuple[float, float] = (-1.0, 1.0)) -> Any:
     """Scale pixels from 0..255 to the range that a network expects, [-1, 1] for all of ours.
@@ -19,8 +21,5 @@ def preprocess_input(x: Any, input_range: tuple[float, float] = (-1.0, 1.0)) -> 
     Raises:
         ValueError: a range that is empty or upside down.
     """
-    low, high = input_range
-    if not low < high:
-        raise ValueError(f"input_range must be (low, high), low < high. Received: {input_range}")
     x = x.astype("float32") if isinstance(x, np.ndarray) else ops.cast(x, "float32")
-    return x * ((high - low) / 255.0) + low
+    return to_range(x, input_range)
