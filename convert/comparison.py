@@ -2,8 +2,8 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from convert import metrics, paired
 from convert.evaluation import predict
 from convert.inspection import check_tflite_file
+from convert.sidecar import conversion_seconds, read_sidecar, sidecar_path
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ class ComparisonRow:
         lost: images that only the reference has right.
         gained: images that only this file has right.
         confidence_shift: mean change of the probability of the reference's class.
-        confusion_changes: where this file and the reference part, most frequent first.
+        confusion_changes: where this file and the reference part, most frequent first; see
+            `convert.paired.confusion_changes`.
+        conversion_seconds: what the file's sidecar says it took to make; None without.
+        host_median_us: median latency on the computer that compared, None when not measured. It
+            ranks the files there and is not a phone's.
     """
 
     mode: str
@@ -57,7 +62,9 @@ class ComparisonRow:
     lost: int
     gained: int
     confidence_shift: float
-    confusion_changes: tuple[dict[str, int], ...]
+    confusion_changes: tuple[dict[str, Any], ...]
+    conversion_seconds: float | None = None
+    host_median_us: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as a dictionary of kind "compare"."""
@@ -77,24 +84,36 @@ class Comparison:
         """Return one dated row of kind "compare" a file."""
         return [dict(row.to_dict(), date=self.date) for row in self.rows]
 
-    def disagreements(self, mode: str, count: int = 24) -> np.ndarray:
-        """Return indices of the images on which `mode` and the reference name other classes.
+    def with_latency(self, host_median_us: Mapping[str, float]) -> "Comparison":
+        """Return the comparison with each mode's median latency on this computer, microseconds."""
+        rows = (replace(row, host_median_us=host_median_us[row.mode]) for row in self.rows)
+        return replace(self, rows=tuple(rows))
 
-        Args:
-            mode: a mode of the comparison.
-            count: how many at most; those whose reference score leads most come first.
+    def probabilities(self, mode: str) -> np.ndarray:
+        """Return what `mode` makes of the images, (count, classes), 0 to 1.
 
         Raises:
             ValueError: the comparison has no such mode.
         """
         if mode not in self.scores:
             raise ValueError(f"mode={mode!r} is not among {', '.join(self.scores)}")
-        reference = self.scores[self.rows[0].reference]
-        ordered = np.sort(reference, axis=1)
-        parted = reference.argmax(axis=1) != self.scores[mode].argmax(axis=1)
-        found = np.flatnonzero(parted)
-        lead = ordered[found, -1] - ordered[found, -2]
-        return found[np.argsort(-lead, kind="stable")][:count]
+        squashed = metrics.are_probabilities(self.scores[self.rows[0].reference])
+        return metrics.probabilities(self.scores[mode], squashed=squashed)
+
+    def disagreements(self, mode: str, count: int = 24) -> np.ndarray:
+        """Return indices of the images on which `mode` and the reference name other classes.
+
+        Args:
+            mode: a mode of the comparison.
+            count: how many at most; those that the reference was surest of come first.
+
+        Raises:
+            ValueError: the comparison has no such mode.
+        """
+        other = self.probabilities(mode)
+        reference = self.probabilities(self.rows[0].reference)
+        found = np.flatnonzero(reference.argmax(axis=1) != other.argmax(axis=1))
+        return found[np.argsort(-reference[found].max(axis=1), kind="stable")][:count]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as one dictionary that JSON can hold."""
@@ -107,6 +126,7 @@ def compare(
     labels: np.ndarray,
     *,
     preprocess: Callable[[np.ndarray], np.ndarray] | None = None,
+    class_names: Sequence[str] | None = None,
     reference: str = "float32",
     workers: int | None = None,
     progress: Callable[[str, int], Any] | None = None,
@@ -118,13 +138,15 @@ def compare(
         images: (count, height, width, channels), as the models take them or as `preprocess` does.
         labels: (count,) class indices.
         preprocess: turns a chunk of images into float32 model input.
+        class_names: names of the classes for the confusion changes, in the order of the outputs.
         reference: the mode that the others are compared with.
         workers: threads, None for one a core.
         progress: called with the mode and the number of images done since the last call.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: no valid file, no reference among the files, or labels that do not fit.
+        ValueError: no valid file, no reference among the files, a sidecar of another file, or
+            labels or class names that do not fit.
     """
     labels = np.asarray(labels).reshape(-1)
     if reference not in files:
@@ -156,7 +178,13 @@ def compare(
                 f"labels span {labels.min()} to {labels.max()}; {files[mode]} has "
                 f"{found.shape[1]} classes"
             )
-    rows = tuple(_row(mode, Path(path), scores, labels, reference) for mode, path in files.items())
+    classes = scores[reference].shape[1]
+    if class_names is not None and len(class_names) != classes:
+        raise ValueError(f"{len(class_names)} class_names given for {classes} classes")
+    rows = tuple(
+        _row(mode, Path(path), scores, labels, reference, class_names)
+        for mode, path in files.items()
+    )
     return Comparison(rows, scores, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
@@ -165,13 +193,19 @@ def _for_mode(progress: Callable[[str, int], Any] | None, mode: str) -> Callable
 
 
 def _row(
-    mode: str, path: Path, scores: dict[str, np.ndarray], labels: np.ndarray, reference: str
+    mode: str,
+    path: Path,
+    scores: dict[str, np.ndarray],
+    labels: np.ndarray,
+    reference: str,
+    class_names: Sequence[str] | None,
 ) -> ComparisonRow:
     content = path.read_bytes()
     found, expected = scores[mode], scores[reference]
     right = metrics.hits(found, labels)
     change = paired.paired_drop(metrics.hits(expected, labels), right)
-    squashed = bool(expected.min() >= 0 and np.allclose(expected.sum(axis=1), 1, atol=0.01))
+    squashed = metrics.are_probabilities(expected)
+    sidecar = read_sidecar(path) if sidecar_path(path).is_file() else {}
     return ComparisonRow(
         mode=mode,
         file=str(path),
@@ -190,5 +224,6 @@ def _row(
         lost=change.lost,
         gained=change.gained,
         confidence_shift=paired.confidence_shift(found, expected, squashed=squashed),
-        confusion_changes=tuple(paired.confusion_changes(found, expected, labels)),
+        confusion_changes=tuple(paired.confusion_changes(found, expected, labels, class_names)),
+        conversion_seconds=conversion_seconds(sidecar),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convert.calibration import check_calibration
-from convert.keras_file import check_keras_file
+from convert.keras_file import check_keras_file, sha256
 from convert.modes import Mode, io_dtype_for, mode_named
 from convert.options import ConversionOptions
 from convert.sidecar import write_sidecar
@@ -138,8 +138,10 @@ def to_tflites(
     if needed and representative_dataset is None:
         raise ValueError(f"mode {needed[0]!r} needs a representative_dataset of calibration images")
     dataset = representative_dataset if needed else None
+    digest = None
     if isinstance(model, str | Path):
         check_keras_file(model)
+        digest = sha256(model)
         if asked.input_range is None and (known := read_record(model).get("input_range")):
             asked = replace(asked, input_range=tuple(known))
     if isolated is None:
@@ -150,6 +152,8 @@ def to_tflites(
         from convert.pipeline import convert
     validation = _validation(validation_data)
     done = convert(model, list(chosen), dataset, validation, asked, progress or _ignore)
+    for made in done.values():
+        made.facts.update(model_sha256=digest, options=asked.to_dict())
     return done if paths is None else {name: done[name].save(paths[name]) for name in chosen}
 
 

@@ -1,5 +1,6 @@
 """What can be told of a `.keras` file without loading Keras."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -27,6 +28,11 @@ def check_keras_file(path: str | Path) -> None:
         missing = PARTS - set(archive.namelist())
     if missing:
         raise ValueError(f"{path} is no .keras file: it lacks {', '.join(sorted(missing))}")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the sha256 of a file, by which a sidecar names the model that its file came from."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def input_shape(path: str | Path) -> tuple[int, ...] | None:

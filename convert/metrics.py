@@ -18,8 +18,8 @@ def class_scores(outputs: np.ndarray, *, squashed: bool | None = None) -> np.nda
         return outputs
     if squashed is None:
         squashed = bool(outputs.min() >= 0 and outputs.max() <= 1)
-    threshold = 0.5 if squashed else 0.0
-    return np.concatenate([np.full_like(outputs, threshold), outputs], axis=1)
+    other = 1 - outputs if squashed else np.zeros_like(outputs)
+    return np.concatenate([other, outputs], axis=1)
 
 
 def hits(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> np.ndarray:
@@ -45,6 +45,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities (count, classes) of logits."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def probabilities(scores: np.ndarray, *, squashed: bool) -> np.ndarray:
+    """Return probabilities (count, classes) of scores, which are returned where they are squashed.
+
+    Args:
+        scores: (count, classes).
+        squashed: whether scores are probabilities already.
+    """
+    return scores if squashed else softmax(scores)
+
+
+def are_probabilities(scores: np.ndarray) -> bool:
+    """Tell whether scores (count, classes) are probabilities: positive, with sums near 1."""
+    return bool(scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=0.01))
 
 
 def divergence(scores: np.ndarray, reference: np.ndarray) -> float:

@@ -1,10 +1,13 @@
 """Statistics of two classifiers on the same images: arrays in, numbers out."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
+
+from convert.metrics import probabilities
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -66,29 +69,41 @@ def confidence_shift(scores: np.ndarray, reference: np.ndarray, *, squashed: boo
         reference: (count, classes).
         squashed: whether scores are probabilities already.
     """
-    from convert.metrics import softmax
-
-    if not squashed:
-        scores, reference = softmax(scores), softmax(reference)
+    scores, reference = (probabilities(given, squashed=squashed) for given in (scores, reference))
     chosen = reference.argmax(axis=1)[:, None]
     after = np.take_along_axis(scores, chosen, axis=1)
     return float((after - np.take_along_axis(reference, chosen, axis=1)).mean())
 
 
 def confusion_changes(
-    scores: np.ndarray, reference: np.ndarray, labels: np.ndarray
-) -> list[dict[str, int]]:
-    """Count where the two classifiers part, by true class and both answers, most frequent first."""
+    scores: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Count where the two classifiers part, by true class and both answers, most frequent first.
+
+    Args:
+        scores: (count, classes).
+        reference: (count, classes).
+        labels: (count,) class indices.
+        class_names: one a class, None where they are not known.
+
+    Returns:
+        Dictionaries of `images` and the class indices `label`, `reference` and `other`, with the
+        three classes' names, as `label_name`, where they are known.
+    """
     before, after = reference.argmax(axis=1), scores.argmax(axis=1)
     parted = before != after
     triples = np.stack([np.asarray(labels)[parted], before[parted], after[parted]], axis=1)
     found, counts = np.unique(triples, axis=0, return_counts=True)
-    return [
-        {
-            "label": int(found[i, 0]),
-            "reference": int(found[i, 1]),
-            "other": int(found[i, 2]),
-            "images": int(counts[i]),
-        }
-        for i in np.argsort(-counts, kind="stable")
-    ]
+    changes = []
+    for i in np.argsort(-counts, kind="stable"):
+        classes = dict(zip(("label", "reference", "other"), map(int, found[i]), strict=True))
+        named = (
+            {f"{role}_name": class_names[index] for role, index in classes.items()}
+            if class_names
+            else {}
+        )
+        changes.append({**classes, **named, "images": int(counts[i])})
+    return changes

@@ -220,6 +220,8 @@ def describe(
         "io_dtype": dtype,
         **found.to_dict(),
         "model": None,
+        "model_sha256": None,
+        "options": None,
         "output": "model",
         "input_range": None,
         "class_names": None,

@@ -34,6 +34,15 @@ def write_sidecar(path: str | Path, facts: dict[str, Any]) -> Path:
     return write_json(sidecar_path(path), facts)
 
 
+def conversion_seconds(facts: dict[str, Any]) -> float | None:
+    """Return how long it took to make a file: the Keras conversion, shared by modes, and its own.
+
+    None for files that were made in another way.
+    """
+    parts = (facts.get("float_seconds"), facts.get("seconds"))
+    return None if None in parts else sum(parts)
+
+
 def read_sidecar(path: str | Path, *, verify: bool = True) -> dict[str, Any]:
     """Read the sidecar of a .tflite file.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from convert import MODES, compare, metrics, predict
+from convert import MODES, compare, metrics, predict, read_sidecar
 from convert.evaluation import quantize_input
 from convert.paired import confidence_shift, confusion_changes, paired_drop
 
@@ -103,7 +103,9 @@ def test_equal_scores_go_to_the_lower_class():
 
 
 def test_one_unit_is_two_classes():
-    assert metrics.class_scores(np.array([[0.2], [0.9]])).argmax(1).tolist() == [0, 1]
+    probabilities = metrics.class_scores(np.array([[0.2], [0.9]]))
+    np.testing.assert_allclose(probabilities, [[0.8, 0.2], [0.1, 0.9]], rtol=1e-6)
+    assert metrics.are_probabilities(probabilities)
     assert metrics.class_scores(np.array([[-3.0], [2.0]])).argmax(1).tolist() == [0, 1]
 
 
@@ -146,11 +148,45 @@ def test_confidence_and_confusion_are_counted():
     ]
 
 
+def test_confusion_changes_name_the_classes_where_they_are_known():
+    reference, scores = np.eye(3)[[0, 2, 2]], np.eye(3)[[1, 0, 0]]
+    found = confusion_changes(scores, reference, np.array([0, 1, 1]), ("cat", "dog", "owl"))
+    assert [(row["label_name"], row["reference_name"], row["other_name"]) for row in found] == [
+        ("dog", "owl", "cat"),
+        ("cat", "cat", "dog"),
+    ]
+    assert [row["images"] for row in found] == [2, 1]
+
+
+def test_rows_tell_what_the_conversion_took_and_what_was_measured(files, images, labels):
+    result = compare(files, images, labels)
+    timed = result.with_latency({mode: 100.0 + len(mode) for mode in files})
+    for row in timed.to_rows():
+        sidecar = read_sidecar(files[row["mode"]])
+        assert row["conversion_seconds"] == sidecar["float_seconds"] + sidecar["seconds"] > 0
+        assert row["host_median_us"] == 100 + len(row["mode"])
+    assert {row["host_median_us"] for row in result.to_rows()} == {None}
+
+
+def test_files_without_a_sidecar_are_compared_all_the_same(files, images, labels, tmp_path):
+    alone = tmp_path / "alone.tflite"
+    alone.write_bytes(files["float32"].read_bytes())
+    (row,) = compare({"float32": alone}, images, labels).rows
+    assert row.conversion_seconds is None and row.top1 > 0.6
+
+
+def test_class_names_have_to_be_one_a_class(files, images, labels):
+    with pytest.raises(ValueError, match="2 class_names given for 7 classes"):
+        compare(files, images, labels, class_names=("cat", "dog"))
+
+
 def test_the_comparison_finds_the_images_that_changed(files, images, labels):
     result = compare(files, images, labels)
     row = {row.mode: row for row in result.rows}["int8"]
     parted = result.disagreements("int8", 1000)
     assert len(parted) == round((1 - row.agreement) * len(images))
+    sure = result.probabilities("float32")[parted].max(axis=1)
+    assert (np.diff(sure) <= 0).all() and (sure <= 1).all()
     assert sum(change["images"] for change in row.confusion_changes) == len(parted)
     assert row.drop_low <= row.drop <= row.drop_high
     assert row.gzip_size == len(gzip.compress(files["int8"].read_bytes(), mtime=0))
