@@ -1,10 +1,15 @@
-"""What several verbs share: options that mean the same everywhere, rows, and progress."""
+"""What several verbs share: options that mean the same everywhere, images, rows, and progress."""
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_lwcnn.data import ImageDataset
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -32,6 +37,13 @@ def import_keras() -> None:
 
     with quiet():
         import keras  # noqa: F401
+
+
+def loaded(data: str | ImageDataset, image_size: int | None) -> ImageDataset:
+    """Load the images of a source; a data set that a step before has loaded is passed on."""
+    from keras_lwcnn.data import ImageDataset, load_data
+
+    return data if isinstance(data, ImageDataset) else load_data(data, image_size=image_size)
 
 
 def names(text: str) -> list[str]:

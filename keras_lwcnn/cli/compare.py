@@ -1,102 +1,203 @@
-"""Compare .tflite files on test images: top-1, top-5 and agreement with float32."""
+"""Compare a model's TFLite modes on test images: accuracy, size, conversion time, latency."""
+
+from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_lwcnn.data import ImageDataset
+
+EXAMPLES = """examples:
+  lwcnn compare model.keras --modes float32,int8      converts what is not there yet
+  lwcnn compare model.*.tflite --rows rows.jsonl      files that lwcnn convert wrote
+  lwcnn compare model.keras --plot costs.png --pages disagreements
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn compare`."""
     from keras_lwcnn.cli.common import add_data_arguments, add_rows_argument
+    from keras_lwcnn.cli.convert import add_input_range_argument, add_mode_arguments
 
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
     parser.add_argument(
         "files",
         type=Path,
         nargs="+",
-        metavar="FILE.tflite",
-        help="files that `lwcnn convert` wrote, the float32 one among them",
+        metavar="FILE",
+        help="one MODEL.keras, or .tflite files that `lwcnn convert` wrote, float32 among them",
     )
     add_data_arguments(parser, required=False)
+    parser.add_argument(
+        "--no-latency", action="store_true", help="do not measure latency on this host"
+    )
+    parser.add_argument("--plot", type=Path, metavar="PICTURE", help="draw drop, size and latency")
+    parser.add_argument(
+        "--pages",
+        type=Path,
+        metavar="FOLDER",
+        help="write a page a mode of the images on which it and float32 disagree",
+    )
     parser.add_argument(
         "--samples", type=Path, metavar="FILE", help="write sample predictions for the report"
     )
     add_rows_argument(parser)
+    conversion = parser.add_argument_group("conversion of a MODEL.keras")
+    add_mode_arguments(conversion)
+    add_input_range_argument(conversion)
+    conversion.add_argument("--out", type=Path, help="folder for the files (default: the model's)")
 
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn compare`."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from android_bench.reports import check_picture
     from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.compare_inputs import lone_model
+    from keras_lwcnn.report import plot_comparison, print_comparison
 
+    if args.plot:
+        check_picture(args.plot)
+    files, data = args.files, args.data
+    model_file = lone_model(files)
+    if model_file is None:
+        _refuse_conversion_options(args)
+    else:
+        files, data = _converted(model_file, args)
     rows = compare_files(
-        args.files, source=args.data, image_size=args.image_size, samples=args.samples
+        files,
+        data=data,
+        image_size=args.image_size,
+        samples=args.samples,
+        pages=args.pages,
+        latency=not args.no_latency,
     )
     append_rows(args.rows, rows)
-    table = Table(title=f"{rows[0]['images']} test images")
-    table.add_column("mode")
-    for column in ("size (kB)", "top-1", "top-5", "drop (points)", "agreement"):
-        table.add_column(column, justify="right")
-    for row in rows:
-        table.add_row(
-            row["mode"],
-            f"{row['size'] / 1e3:,.0f}",
-            f"{row['top1']:.2%}",
-            "" if row["top5"] is None else f"{row['top5']:.2%}",
-            f"{row['drop']:.2f}",
-            f"{row['agreement']:.2%}",
-        )
-    Console().print(table)
+    print_comparison(rows)
+    if args.plot:
+        print(f"wrote {plot_comparison(rows, args.plot)}")
+
+
+def _refuse_conversion_options(args: argparse.Namespace) -> None:
+    from keras_lwcnn.cli.convert import DEFAULT_IMAGES
+
+    unset = {"modes": None, "out": None, "input_range": None, "calibration_images": DEFAULT_IMAGES}
+    for name, default in unset.items():
+        if getattr(args, name) != default:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} is for a MODEL.keras; {args.files[0]} is converted")
+
+
+def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], ImageDataset]:
+    """Convert a model, as far as its files are not there; give them and the loaded images."""
+    from convert.keras_file import check_keras_file, input_shape
+    from keras_lwcnn.cli.common import loaded
+    from keras_lwcnn.cli.compare_inputs import check_classes, recorded_source
+    from keras_lwcnn.cli.convert import compared_modes, convert_model
+    from keras_lwcnn.record import read_record
+
+    modes = compared_modes(args.modes)
+    check_keras_file(model_file)
+    size = args.image_size or (input_shape(model_file) or [None])[0]
+    dataset = loaded(args.data or recorded_source(model_file), size)
+    if trained_on := read_record(model_file).get("dataset"):
+        names = trained_on["class_names"]
+        check_classes(dataset, len(names), names, model_file)
+    out = args.out or model_file.parent
+    rows = convert_model(
+        model_file,
+        out,
+        modes=[mode.name for mode in modes],
+        data=dataset,
+        images=args.calibration_images,
+        input_range=args.input_range,
+        reuse=True,
+    )
+    return [out / row["file"] for row in rows], dataset
 
 
 def compare_files(
     files: Sequence[Path],
     *,
-    source: str | None = None,
+    data: str | ImageDataset | None = None,
     image_size: int | None = None,
     samples: Path | None = None,
+    pages: Path | None = None,
+    latency: bool = False,
 ) -> list[dict[str, Any]]:
-    """Run files over the test images of a source; give rows, and store sample predictions."""
-    from convert import compare, read_sidecar
-    from keras_lwcnn.data import load_data, scale_images
-    from keras_lwcnn.report import write_samples
+    """Run files over test images; give rows.
 
-    sidecars = {path: read_sidecar(path) for path in files}
-    by_mode: dict[str, Path] = {}
-    for path, sidecar in sidecars.items():
-        if sidecar["mode"] in by_mode:
-            raise ValueError(
-                f"{by_mode[sidecar['mode']]} and {path} both are {sidecar['mode']}; "
-                "give one file a mode"
-            )
-        by_mode[sidecar["mode"]] = path
-    ranges = {tuple(sidecar["input_range"] or ()) for sidecar in sidecars.values()}
-    if len(ranges) > 1 or () in ranges:
-        raise ValueError(f"the files' sidecars have to tell one input range; found {ranges}")
-    (input_range,) = ranges
-    source = source or _recorded_source(files[0], sidecars)
-    height = next(iter(sidecars.values()))["inputs"][0]["shape"][1]
-    dataset = load_data(source, image_size=image_size or height)
-    with _progress(list(by_mode), len(dataset.test)) as advance:
+    Args:
+        files: `.tflite` files with sidecars, one a mode, float32 among them.
+        data: source of the images, or a loaded data set; None for what the model was trained on.
+        image_size: side of a source's images in pixels, None for what the files take.
+        samples: where to store sample predictions for the report.
+        pages: folder for the pages of disagreements.
+        latency: whether to measure the files on this host, too, in one run.
+
+    Raises:
+        FileNotFoundError: a file or its sidecar is missing.
+        ValueError: files that cannot be compared, or images whose classes or size do not fit them.
+    """
+    from convert import compare
+    from keras_lwcnn.cli.common import loaded
+    from keras_lwcnn.cli.compare_inputs import check_classes, read_files, recorded_source
+    from keras_lwcnn.data import scale_images
+    from keras_lwcnn.report import write_disagreements, write_samples
+
+    given = read_files(files)
+    if data is None:
+        data = recorded_source(_model_of(given.paths))
+    dataset = loaded(data, image_size or given.image_size)
+    check_classes(dataset, given.classes, given.class_names, given.paths["float32"])
+    class_names = given.class_names or dataset.class_names
+    images, labels = dataset.test.images, dataset.test.labels
+    with _progress(list(given.paths), len(images)) as advance:
         comparison = compare(
-            by_mode,
-            dataset.test.images,
-            dataset.test.labels,
-            preprocess=lambda pixels: scale_images(pixels, input_range),
+            given.paths,
+            images,
+            labels,
+            preprocess=lambda pixels: scale_images(pixels, given.input_range),
+            class_names=class_names,
             progress=advance,
         )
+    if latency:
+        comparison = comparison.with_latency(_host_medians(given.paths))
     if samples is not None:
-        write_samples(
-            samples,
-            dataset.test.images,
-            dataset.test.labels,
-            comparison.scores,
-            dataset.class_names,
+        write_samples(samples, images, labels, comparison.scores, class_names)
+    if pages is not None:
+        written = write_disagreements(
+            pages,
+            images,
+            labels,
+            {mode: comparison.probabilities(mode) for mode in given.paths},
+            {
+                mode: comparison.disagreements(mode, len(images))
+                for mode in given.paths
+                if mode != "float32"
+            },
+            class_names,
+            source=dataset.name,
         )
+        print(f"wrote {', '.join(map(str, written)) or 'no page: float32 is alone'}")
     return comparison.to_rows()
+
+
+def _host_medians(paths: Mapping[str, Path]) -> dict[str, float]:
+    from keras_lwcnn.cli.bench import bench_files
+
+    rows = bench_files(list(paths.values()), "host", sessions=3, min_secs=0.3)
+    return {mode: row["median_us"] for mode, row in zip(paths, rows, strict=True)}
+
+
+def _model_of(paths: Mapping[str, Path]) -> Path:
+    """Give the NAME.keras that NAME.float32.tflite is named after."""
+    file = paths["float32"]
+    return file.with_name(file.name.removesuffix(".float32.tflite") + ".keras")
 
 
 @contextmanager
@@ -111,14 +212,3 @@ def _progress(modes: Sequence[str], images: int) -> Iterator[Callable[[str, int]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks = {mode: progress.add_task(mode, total=images) for mode in modes}
         yield lambda mode, done: progress.advance(tasks[mode], done)
-
-
-def _recorded_source(file: Path, sidecars: Mapping[Path, dict[str, Any]]) -> str:
-    """Find what the model was trained on, in the record `NAME.json` beside NAME.MODE.tflite."""
-    from keras_lwcnn.record import read_record
-
-    stem = file.name.removesuffix(f".{sidecars[file]['mode']}.tflite")
-    source = read_record(file.with_name(f"{stem}.keras")).get("dataset", {}).get("source")
-    if source is None:
-        raise ValueError(f"no training record beside {file} names its images: give --data")
-    return source

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convert import Calibration, Mode
     from keras_lwcnn.data import ImageDataset
 
@@ -23,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_mode_arguments(parser)
     add_data_arguments(parser, required=False)
     parser.add_argument("--out", type=Path, help="folder for the files (default: the model's)")
-    parser.add_argument(
-        "--input-range",
-        type=float,
-        nargs=2,
-        metavar=("LOW", "HIGH"),
-        help="what pixels 0 and 255 become for the model (default: as in its training record)",
-    )
+    add_input_range_argument(parser)
     parser.add_argument(
         "--output",
         default="model",
@@ -59,7 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rows_argument(parser)
 
 
-def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+def add_input_range_argument(parser: argparse._ActionsContainer) -> None:
+    """Declare `--input-range`."""
+    parser.add_argument(
+        "--input-range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="what pixels 0 and 255 become for the model (default: as in its training record)",
+    )
+
+
+def add_mode_arguments(parser: argparse._ActionsContainer) -> None:
     """Declare what conversions are asked for."""
     from keras_lwcnn.cli.common import names
 
@@ -90,7 +98,7 @@ def main(args: argparse.Namespace) -> None:
         args.model,
         args.out or args.model.parent,
         modes=args.modes,
-        source=args.data,
+        data=args.data,
         image_size=args.image_size,
         images=args.calibration_images,
         input_range=args.input_range,
@@ -123,59 +131,83 @@ def convert_model(
     out: Path,
     *,
     modes: Sequence[str] | None = None,
-    source: str | None = None,
+    data: str | ImageDataset | None = None,
     image_size: int | None = None,
     images: int = DEFAULT_IMAGES,
     input_range: Sequence[float] | None = None,
+    reuse: bool = False,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Write a .tflite file and its sidecar for each mode, named after the model file; give rows.
 
-    `options` are further fields of `convert.options.ConversionOptions`.
+    Args:
+        model_file: the `.keras` file.
+        out: folder for the files.
+        modes: names of modes, None for the usual ones.
+        data: source of calibration images, or a loaded data set; None for what the model was
+            trained on.
+        image_size: side of a source's images in pixels, None for what the model was trained on.
+        images: how many to calibrate with.
+        input_range: what pixels 0 and 255 become, None for what the training record says.
+        reuse: leave files that are there and would only be written again; see
+            `convert.reuse.reusable`.
+        **options: further fields of `convert.options.ConversionOptions`.
+
+    Raises:
+        FileNotFoundError: there is no model file.
+        ValueError: what `convert.to_tflites` refuses, or calibration images that nothing tells.
     """
-    from convert import to_tflites
+    from convert import ConversionOptions, to_tflites
     from convert.keras_file import check_keras_file
-    from keras_lwcnn.cli.common import working
-    from keras_lwcnn.data import balanced_indices, load_data, scale_images
+    from convert.reuse import reusable
+    from keras_lwcnn.cli.common import loaded, working
     from keras_lwcnn.record import read_record
 
     chosen = checked_modes(modes)
     check_keras_file(model_file)
     record = read_record(model_file)
-    if input_range is None:
-        input_range = record.get("input_range")
+    input_range = input_range or record.get("input_range")
+    options |= {
+        "input_range": None if input_range is None else tuple(input_range),
+        "class_names": record.get("dataset", {}).get("class_names"),
+    }
     calibration = validation = None
     if any(mode.calibrated for mode in chosen):
-        source = source or record.get("dataset", {}).get("source")
-        if source is None:
+        data = data or record.get("dataset", {}).get("source")
+        if data is None:
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
         if input_range is None:
             raise ValueError("the model has no training record: --input-range is needed")
         size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
-        dataset = load_data(source, image_size=size)
+        dataset = loaded(data, size)
         calibration = calibration_from(dataset, images, input_range)
         if options.get("quantization") == "auto":
-            chosen_images = balanced_indices(
-                dataset.val.labels, min(VALIDATION_IMAGES, len(dataset.val))
+            validation = _validation_from(dataset, input_range)
+    paths = {mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen}
+    rows = {}
+    if reuse:
+        rows = reusable(model_file, paths, calibration, ConversionOptions(**options))
+        _say_kept(rows)
+    if missing := [name for name in paths if name not in rows]:
+        with working(f"Converting {model_file} to {', '.join(missing)}") as say:
+            made = to_tflites(
+                model_file,
+                missing,
+                calibration,
+                paths=paths,
+                validation_data=validation,
+                progress=say,
+                **options,
             )
-            validation = (
-                scale_images(dataset.val.images[chosen_images], tuple(input_range)),
-                dataset.val.labels[chosen_images],
-            )
-    with working(f"Converting {model_file}") as say:
-        files = to_tflites(
-            model_file,
-            [mode.name for mode in chosen],
-            calibration,
-            paths={mode.name: out / f"{model_file.stem}.{mode.name}.tflite" for mode in chosen},
-            validation_data=validation,
-            progress=say,
-            input_range=None if input_range is None else tuple(input_range),
-            class_names=record.get("dataset", {}).get("class_names"),
-            **options,
-        )
-    return [file.to_dict() for file in files.values()]
+        rows |= {name: file.to_dict() for name, file in made.items()}
+    return [rows[name] for name in paths]
+
+
+def _say_kept(rows: Mapping[str, dict[str, Any]]) -> None:
+    if rows:
+        files = ", ".join(row["file"] for row in rows.values())
+        print(f"of this model already, and used again: {files}", file=sys.stderr)
 
 
 def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
@@ -183,6 +215,21 @@ def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
     from convert.modes import DEFAULT_MODES, mode_named
 
     return [mode_named(name) for name in modes or DEFAULT_MODES]
+
+
+def compared_modes(modes: Sequence[str] | None) -> list[Mode]:
+    """Give modes by their names, the usual ones for None; refuse them without float32.
+
+    Raises:
+        ValueError: an unknown mode, or no float32 to compare the others with.
+    """
+    chosen = checked_modes(modes)
+    if "float32" not in [mode.name for mode in chosen]:
+        raise ValueError(
+            "--modes has to hold float32, which the others are compared with; got "
+            + ", ".join(mode.name for mode in chosen)
+        )
+    return chosen
 
 
 def calibration_from(
@@ -199,3 +246,14 @@ def calibration_from(
         source=f"{dataset.source}, train split",
         indices=tuple(int(i) for i in indices),
     )
+
+
+def _validation_from(
+    dataset: ImageDataset, input_range: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose validation images, balanced by class, and scale them; give their labels, too."""
+    from keras_lwcnn.data import balanced_indices, scale_images
+
+    indices = balanced_indices(dataset.val.labels, min(VALIDATION_IMAGES, len(dataset.val)))
+    images = scale_images(dataset.val.images[indices], tuple(input_range))
+    return images, dataset.val.labels[indices]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_lwcnn.data import ImageDataset
     from keras_lwcnn.training import Recipe
 
 
@@ -32,31 +33,32 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.cli.bench import bench_files
     from keras_lwcnn.cli.common import append_rows, import_keras
     from keras_lwcnn.cli.compare import compare_files
-    from keras_lwcnn.cli.convert import convert_model
+    from keras_lwcnn.cli.convert import compared_modes, convert_model
     from keras_lwcnn.cli.report import write_page
     from keras_lwcnn.cli.train import recipe_from, train_model
+    from keras_lwcnn.data import load_data
     from keras_lwcnn.files import written_beside
+    from keras_lwcnn.models import model_named
 
     import_keras()
     out: Path = args.out
     recipe = recipe_from(args)
-    _check_before_training(args)
-    rows = [
-        _finished_training(args, recipe)
-        or train_model(args.model, args.data, args.image_size, recipe, out)
-    ]
+    compared_modes(args.modes)
+    model_named(args.model)
+    row = _finished_training(args, recipe)
+    size = args.image_size or (row and row["dataset"]["input_shape"][0])
+    dataset = load_data(args.data, image_size=size)
+    _check_calibration(args, dataset)
+    rows = [row or train_model(args.model, dataset, size, recipe, out)]
     rows += convert_model(
         out / "model.keras",
         out,
         modes=args.modes,
-        source=args.data,
-        image_size=args.image_size,
+        data=dataset,
         images=args.calibration_images,
     )
     files = [out / row["file"] for row in rows if row["kind"] == "convert"]
-    rows += compare_files(
-        files, source=args.data, image_size=args.image_size, samples=out / "samples.json"
-    )
+    rows += compare_files(files, data=dataset, samples=out / "samples.json")
     rows += bench_files(files, "host", sessions=3, min_secs=0.3)
     with written_beside(out / "rows.jsonl") as temporary:
         append_rows(temporary, rows)
@@ -65,23 +67,15 @@ def main(args: argparse.Namespace) -> None:
     print(f"wrote {page}")
 
 
-def _check_before_training(args: argparse.Namespace) -> None:
-    """Refuse what a later step would refuse, before the long one starts."""
+def _check_calibration(args: argparse.Namespace, dataset: ImageDataset) -> None:
+    """Refuse calibration images that the conversion would refuse, before the training starts."""
     from convert import check_calibration
     from keras_lwcnn.cli.convert import calibration_from, checked_modes
-    from keras_lwcnn.data import load_data
     from keras_lwcnn.models import model_named
 
-    modes = checked_modes(args.modes)
-    if "float32" not in [mode.name for mode in modes]:
-        raise ValueError(
-            "--modes has to hold float32, which the others are compared with; got "
-            + ", ".join(mode.name for mode in modes)
-        )
-    entry = model_named(args.model)
-    if any(mode.calibrated for mode in modes):
-        dataset = load_data(args.data, image_size=args.image_size)
-        calibration = calibration_from(dataset, args.calibration_images, entry.input_range)
+    if any(mode.calibrated for mode in checked_modes(args.modes)):
+        input_range = model_named(args.model).input_range
+        calibration = calibration_from(dataset, args.calibration_images, input_range)
         check_calibration(calibration, dataset.input_shape)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_lwcnn.data import ImageDataset
     from keras_lwcnn.training import Recipe
 
 
@@ -54,21 +55,24 @@ def main(args: argparse.Namespace) -> None:
 
 def train_model(
     name: str,
-    source: str,
+    data: str | ImageDataset,
     image_size: int | None,
     recipe: Recipe,
     out: Path,
 ) -> dict[str, Any]:
-    """Build and train a network; give the row, after saying where the results are."""
+    """Build and train a network; give the row, after saying where the results are.
+
+    `image_size` is for the images of a source, not for those that are loaded already.
+    """
     import keras
 
+    from keras_lwcnn.cli.common import loaded
     from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
-    from keras_lwcnn.data import load_data
     from keras_lwcnn.models import build, model_named
     from keras_lwcnn.training import train
 
     entry = model_named(name)
-    dataset = load_data(source, image_size=image_size)
+    dataset = loaded(data, image_size)
     keras.utils.set_random_seed(recipe.seed)
     model = build(
         name,

@@ -28,7 +28,7 @@ def training_curve(train: Row) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(label)
         axes.legend(frameon=False, fontsize=8)
-        _plain(axes)
+        plain(axes)
     return figure
 
 
@@ -58,7 +58,7 @@ def _draw_accuracy(axes: Axes, modes: list[ModeSummary]) -> None:
     axes.set_ylabel("top-1 on test images (%)")
     axes.set_xlim(left=0)
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    _plain(axes)
+    plain(axes)
 
 
 def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
@@ -79,10 +79,11 @@ def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("median on the host, one thread (ms)")
     axes.set_xlim(min(medians) / 2, max(medians) * 8)
-    _plain(axes)
+    plain(axes)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Take away what frames a plot, and lay a grid behind it."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)

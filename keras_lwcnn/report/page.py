@@ -1,14 +1,12 @@
 """The report: rows in, one HTML file out."""
 
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from keras_lwcnn.files import write_bytes
 from keras_lwcnn.report import figures
 from keras_lwcnn.report.samples import read_samples
 from keras_lwcnn.report.summary import Row, summarize
+from keras_lwcnn.report.template import render
 from keras_lwcnn.version import __version__
 
 
@@ -34,19 +32,8 @@ def write_report(
     if not summary.modes and summary.train is None:
         raise ValueError("there is nothing to report: no rows of kind train, convert or bench")
     complete = [mode for mode in summary.modes if mode.convert and mode.compare and mode.host]
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "percent": lambda value: f"{100 * value:.2f} %",
-        "points": lambda value: f"{value:+.2f}" if round(value, 2) else "0.00",
-        "kilobytes": lambda value: f"{value / 1e3:,.0f} kB",
-        "milliseconds": lambda microseconds: f"{microseconds / 1e3:.2f}",
-    }
-    template = environment.from_string(
-        files("keras_lwcnn.report").joinpath("page.html").read_text(encoding="utf-8")
-    )
-    html = template.render(
+    html = render(
+        "page.html",
         train=summary.train,
         modes=summary.modes,
         by_name={mode.mode: mode for mode in summary.modes},

@@ -1,18 +1,14 @@
 """A few test images with what each file makes of them, stored for the report."""
 
-import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from keras_lwcnn.files import write_json
-
-THUMBNAIL_SIDE = 96
+from keras_lwcnn.report.thumbnails import data_url
 
 
 def write_samples(
@@ -52,7 +48,7 @@ def write_samples(
     samples = [
         {
             "index": int(i),
-            "image": _data_url(images[i]),
+            "image": data_url(images[i]),
             "label": class_names[labels[i]],
             "predictions": {
                 mode: {
@@ -80,16 +76,3 @@ def read_samples(path: Path) -> dict[str, Any] | None:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max())
     return powers / powers.sum()
-
-
-def _data_url(image: np.ndarray) -> str:
-    picture = Image.fromarray(image)
-    scale = max(1, THUMBNAIL_SIDE // max(picture.size))
-    # Whole-numbered magnification keeps small images sharp; large ones are made smaller.
-    picture = picture.resize(
-        (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
-    )
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    content = io.BytesIO()
-    picture.save(content, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
