@@ -58,6 +58,9 @@ def reusable(
         if mode_named(mode).calibrated and facts["calibration"]["sha256"] != images:
             other.append("other calibration images")
         if other:
-            raise ValueError(f"{path} was made from this model with {'; '.join(other)}")
+            raise ValueError(
+                f"{path} was made from this model with {'; '.join(other)}. Use it as it is, or "
+                "convert to another folder"
+            )
         found[mode] = facts
     return found

@@ -56,7 +56,9 @@ def read_sidecar(path: str | Path, *, verify: bool = True) -> dict[str, Any]:
     """
     source = sidecar_path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"{source} does not exist: {path} has no sidecar")
+        raise FileNotFoundError(
+            f"{source} does not exist: {path} has no sidecar, which the conversion writes"
+        )
     try:
         facts = json.loads(source.read_text())
     except ValueError as error:

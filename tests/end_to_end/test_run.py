@@ -13,12 +13,26 @@ from keras_lwcnn.data import load_data, scale_images
 FIVE = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
+def load_once(words):
+    """Run a command that may load its images only once."""
+    sources = []
+
+    def counted(source, **options):
+        sources.append(source)
+        return load_data(source, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_lwcnn.data.load_data", counted)
+        assert main(words) == 0
+    assert sources == ["digits"]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """One run on digits, as `make demo` does it with fewer epochs."""
     out = tmp_path_factory.mktemp("demo")
     words = ["run", "--data", "digits", "--out", str(out), "--epochs", "6"]
-    assert main([*words, "--modes", ",".join(FIVE)]) == 0
+    load_once([*words, "--modes", ",".join(FIVE)])
     return out
 
 
@@ -76,6 +90,39 @@ def test_each_step_reads_what_the_one_before_wrote(demo, tmp_path, capsys):
     assert main(["bench", *files, "--runs", "5", "--rows", rows]) == 0
     assert main(["report", rows]) == 0
     assert "int8_uint8" in (tmp_path / "report.html").read_text()
+
+
+def test_a_model_is_compared_in_one_command(demo, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in demo.iterdir()}
+    rows, plot, pages = tmp_path / "rows.jsonl", tmp_path / "costs.png", tmp_path / "pages"
+    words = ["compare", str(demo / "model.keras"), "--modes", "float32,int8", "--rows", str(rows)]
+    load_once([*words, "--plot", str(plot), "--pages", str(pages)])
+    told = capsys.readouterr()
+    assert "used again: model.float32.tflite, model.int8.tflite" in told.err
+    assert "XNNPACK" not in told.out + told.err
+    assert {path: path.stat().st_mtime_ns for path in demo.iterdir()} == before
+    found = read_rows(rows, "compare")
+    assert [row["mode"] for row in found] == ["float32", "int8"]
+    for row in found:
+        assert row["sha256"] == read_sidecar(row["file"])["sha256"]
+        assert row["host_median_us"] > 0 and row["conversion_seconds"] > 0
+    changed = sum(change["images"] for change in found[1]["confusion_changes"])
+    html = (pages / "int8.html").read_text()
+    assert f"<b>{changed}</b>of 360 images" in html and html.count('class="card"') == changed
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_converts_what_is_missing_and_writes_over_nothing(demo, tmp_path, capsys):
+    words = ["compare", str(demo / "model.keras"), "--no-latency", "--out", str(tmp_path)]
+    assert main([*words, "--modes", "float32"]) == 0
+    float32 = tmp_path / "model.float32.tflite"
+    before = float32.stat().st_mtime_ns
+    assert main([*words, "--modes", "float32,int8"]) == 0
+    assert float32.stat().st_mtime_ns == before
+    assert (tmp_path / "model.int8.tflite").is_file()
+    capsys.readouterr()
+    assert main([*words, "--modes", "float32,int8", "--calibration-images", "50"]) == 2
+    assert "model.int8.tflite was made from this model" in capsys.readouterr().err
 
 
 def test_a_second_run_uses_the_trained_model_again(demo, capsys):

@@ -53,6 +53,14 @@ def test_models_lists_parameters_and_macs(capsys):
         (["run", "--data", "digits", "--out", "x", "--optimizer", "lion"], "'lion'", "adamw"),
         (["run", "--data", "digits", "--out", "x", "--calibration-images", "5"], "5", "20"),
         (["run", "--data", "digits", "--out", "x", "--calibration-images", "0"], "0", "1 to 1293"),
+        (["compare", "m.keras", "--modes", "float32,int4"], "'int4'", "int16x8"),
+        (["compare", "m.keras", "--modes", "int8,dynamic"], "int8, dynamic", "float32"),
+        (["compare", "m.keras", "m.int8.tflite"], "m.int8.tflite", "one MODEL.keras"),
+        (["compare", "m.keras", "n.keras"], "n.keras", "one MODEL.keras"),
+        (["compare", "m.h5"], "m.h5", ".keras"),
+        (["compare", "m.int8.tflite", "--modes", "float32"], "m.int8.tflite", "MODEL.keras"),
+        (["compare", "m.int8.tflite", "--out", "x"], "--out", "MODEL.keras"),
+        (["compare", "m.keras", "--plot", "costs.gif"], "costs.gif", ".png"),
     ],
 )
 def test_unknown_names_are_answered_with_the_allowed_ones(
@@ -91,6 +99,7 @@ def test_files_that_are_missing_leave_one_line(capsys, tmp_path):
     missing = tmp_path / "none"
     for argv in (
         ["convert", missing.with_suffix(".keras")],
+        ["compare", missing.with_suffix(".keras")],
         ["compare", missing.with_suffix(".tflite")],
         ["bench", missing.with_suffix(".tflite")],
         ["report", missing.with_suffix(".jsonl")],

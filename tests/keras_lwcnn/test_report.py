@@ -2,8 +2,15 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_lwcnn.report import write_report, write_samples
+from keras_lwcnn.report import (
+    plot_comparison,
+    print_comparison,
+    write_disagreements,
+    write_report,
+    write_samples,
+)
 from keras_lwcnn.report.summary import summarize
 
 TRAIN = {
@@ -129,3 +136,95 @@ def test_samples_show_disagreements_then_shared_mistakes_then_right_ones(tmp_pat
     first = stored["samples"][0]["predictions"]
     assert first["float32"]["label"] == "dog" and first["int8"]["label"] == "cat"
     assert first["int8"]["confidence"] == pytest.approx(1 / (1 + np.exp(-4)))
+
+
+def comparison_rows(**changes):
+    modes = ("float32", "float16", "dynamic", "weight_int8", "int8", "int8_float", "int16x8")
+    return [
+        {
+            "mode": mode,
+            "reference": "float32",
+            "size": 2_395_546 // (place + 1),
+            "gzip_size": 2_195_577 // (place + 1),
+            "images": 8000,
+            "top1": 0.7511,
+            "top5": 0.9806,
+            "drop": 0.25 * place,
+            "drop_low": 0.25 * place - 0.5,
+            "drop_high": 0.25 * place + 0.625,
+            "p_value": 0.0421,
+            "agreement": 0.9583,
+            "confidence_shift": -0.0123,
+            "confusion_changes": [
+                {
+                    "label": 3,
+                    "reference": 3,
+                    "other": 5,
+                    "images": 40 - i,
+                    **dict.fromkeys(("label_name", "reference_name"), "cat [brown]"),
+                    "other_name": "dog",
+                }
+                for i in range(5)
+            ]
+            * (place > 0),
+            "conversion_seconds": 2.75,
+            "host_median_us": 531.0 * 1.5**place,
+            **changes,
+        }
+        for place, mode in enumerate(modes)
+    ]
+
+
+def test_the_table_of_a_comparison_is_read_in_100_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    print_comparison(comparison_rows())
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 100
+    assert "…" not in out
+    for text in ("1.50", "1.00 to 2.12", "0.042", "95.83%", "-1.23", "2.8", "0.531", "98.06%"):
+        assert text in out, text
+    assert out.count("cat [brown]") == 2 * 3 * 6 and "40 of 190" in out and "37 of" not in out
+    assert "phone's" in out
+
+
+def test_the_table_leaves_out_what_was_not_measured(capsys):
+    rows = comparison_rows(host_median_us=None, conversion_seconds=None, confusion_changes=[])
+    print_comparison(rows)
+    out = capsys.readouterr().out
+    assert "host" not in out and "Changed classes" not in out and "None" not in out
+
+
+@pytest.mark.parametrize("median, panels", [(531.0, 3), (None, 2)])
+def test_a_comparison_is_drawn_with_latency_where_it_was_measured(tmp_path, median, panels):
+    path = plot_comparison(comparison_rows(host_median_us=median), tmp_path / "costs.png")
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert picture.width == pytest.approx(panels * 3.7 * 150, abs=2)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+    assert [p.name for p in tmp_path.iterdir()] == ["costs.png"]
+
+
+def test_pages_show_the_surest_disagreements_and_say_how_many_there_are(tmp_path):
+    labels = np.array([0, 1, 0, 1])
+    images = np.zeros((4, 12, 12, 3), np.uint8)
+    reference = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+    int8 = np.array([[0.1, 0.9], [0.25, 0.75], [0.4, 0.6], [0.4, 0.6]])
+    pages = write_disagreements(
+        tmp_path / "pages",
+        images,
+        labels,
+        {"float32": reference, "float16": reference, "int8": int8},
+        {"float16": np.array([], int), "int8": np.array([0, 1, 2])},
+        ("cat", "<dog>"),
+        source="pictures",
+        shown=2,
+    )
+    assert [page.name for page in pages] == ["float16.html", "int8.html"]
+    same, html = (page.read_text() for page in pages)
+    assert "same class on every image" in same and 'href="int8.html"' in same
+    assert html.count('class="card"') == 2 and "The first 2 of 3" in html
+    assert html.index("no. 0<") < html.index("no. 1<") and "no. 2<" not in html
+    assert "90.0 %" in html and "&lt;dog&gt;" in html and "<dog>" not in html
+    for count, what in ((2, "only float32 has right"), (1, "only int8 has right")):
+        assert f">{count}</b>{what}" in html
+    assert 'src="http' not in html and "<script" not in html and "<link" not in html
