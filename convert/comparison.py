@@ -95,8 +95,7 @@ class Comparison:
         Raises:
             ValueError: the comparison has no such mode.
         """
-        if mode not in self.scores:
-            raise ValueError(f"mode={mode!r} is not among {', '.join(self.scores)}")
+        self._check_mode(mode)
         squashed = metrics.are_probabilities(self.scores[self.rows[0].reference])
         return metrics.probabilities(self.scores[mode], squashed=squashed)
 
@@ -110,10 +109,16 @@ class Comparison:
         Raises:
             ValueError: the comparison has no such mode.
         """
-        other = self.probabilities(mode)
-        reference = self.probabilities(self.rows[0].reference)
-        found = np.flatnonzero(reference.argmax(axis=1) != other.argmax(axis=1))
-        return found[np.argsort(-reference[found].max(axis=1), kind="stable")][:count]
+        self._check_mode(mode)
+        reference = self.rows[0].reference
+        named = self.scores[reference].argmax(axis=1)
+        found = np.flatnonzero(named != self.scores[mode].argmax(axis=1))
+        sure = self.probabilities(reference)[found].max(axis=1)
+        return found[np.argsort(-sure, kind="stable")][:count]
+
+    def _check_mode(self, mode: str) -> None:
+        if mode not in self.scores:
+            raise ValueError(f"mode={mode!r} is not among {', '.join(self.scores)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as one dictionary that JSON can hold."""

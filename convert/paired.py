@@ -99,11 +99,8 @@ def confusion_changes(
     found, counts = np.unique(triples, axis=0, return_counts=True)
     changes = []
     for i in np.argsort(-counts, kind="stable"):
-        classes = dict(zip(("label", "reference", "other"), map(int, found[i]), strict=True))
-        named = (
-            {f"{role}_name": class_names[index] for role, index in classes.items()}
-            if class_names
-            else {}
-        )
-        changes.append({**classes, **named, "images": int(counts[i])})
+        change = dict(zip(("label", "reference", "other"), map(int, found[i]), strict=True))
+        if class_names is not None:
+            change |= {f"{role}_name": class_names[index] for role, index in change.items()}
+        changes.append({**change, "images": int(counts[i])})
     return changes

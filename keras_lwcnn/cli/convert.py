@@ -207,7 +207,7 @@ def convert_model(
 def _say_kept(rows: Mapping[str, dict[str, Any]]) -> None:
     if rows:
         files = ", ".join(row["file"] for row in rows.values())
-        print(f"of this model already, and used again: {files}", file=sys.stderr)
+        print(f"made from this model before, used again: {files}", file=sys.stderr)
 
 
 def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
