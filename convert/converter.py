@@ -138,15 +138,9 @@ def to_tflites(
     if needed and representative_dataset is None:
         raise ValueError(f"mode {needed[0]!r} needs a representative_dataset of calibration images")
     dataset = representative_dataset if needed else None
-    digest = None
-    if isinstance(model, str | Path):
-        check_keras_file(model)
-        digest = sha256(model)
-        if asked.input_range is None and (known := read_record(model).get("input_range")):
-            asked = replace(asked, input_range=tuple(known))
-    if isolated is None:
-        isolated = isinstance(model, str | Path) or _other_backend()
-    if isolated:
+    asked = with_recorded_range(model, asked)
+    digest = sha256(model) if isinstance(model, str | Path) else None
+    if runs_apart(model, isolated):
         from convert.isolation import convert_isolated as convert
     else:
         from convert.pipeline import convert
@@ -162,6 +156,28 @@ def io_dtype(mode: Mode, asked: str | None, modes: int) -> str:
     if modes > 1 and (len(mode.io_dtypes) == 1 or asked not in mode.io_dtypes):
         asked = None
     return io_dtype_for(mode, asked)
+
+
+def with_recorded_range(model: Any, options: ConversionOptions) -> ConversionOptions:
+    """Add the input range that the training record beside a `.keras` file tells, where needed.
+
+    Raises:
+        FileNotFoundError: `model` is a path without a file.
+        ValueError: the file there, or its record, is none.
+    """
+    if not isinstance(model, str | Path):
+        return options
+    check_keras_file(model)
+    if options.input_range is None and (known := read_record(model).get("input_range")):
+        return replace(options, input_range=tuple(known))
+    return options
+
+
+def runs_apart(model: Any, isolated: bool | None) -> bool:
+    """Tell whether to convert in a process of its own; None does so for what needs or suits it."""
+    if isolated is None:
+        return isinstance(model, str | Path) or _other_backend()
+    return isolated
 
 
 def _validation(data: Any) -> tuple[np.ndarray, np.ndarray | None] | None:

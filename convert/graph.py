@@ -81,19 +81,13 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
         ValueError: the model needs an op that TFLite does not have.
     """
     import tensorflow as tf
-    from tensorflow.lite.python.lite import ConverterError
 
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()!r}; "
-            "save the model and give the path of the .keras file"
-        )
+    check_backend()
     shape = (1, *model.inputs[0].shape[1:])
 
     def infer(images: Any) -> Any:
         return model(images, training=False)
 
-    refused = None
     with quiet():
         signature = [tf.TensorSpec(shape, model.inputs[0].dtype, name="images")]
         function = tf.function(infer, input_signature=signature, autograph=False)
@@ -105,13 +99,42 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
                 tf.lite.OpsSet.TFLITE_BUILTINS,
                 tf.lite.OpsSet.SELECT_TF_OPS,
             ]
+    hint = "" if allow_select_ops else "; allow_select_ops=True keeps those that TensorFlow runs"
+    return run_converter(converter, hint)
+
+
+def check_backend() -> None:
+    """Refuse to convert on another backend than TensorFlow.
+
+    Raises:
+        ValueError: Keras runs on another one.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()!r}; "
+            "save the model and give the path of the .keras file"
+        )
+
+
+def run_converter(converter: Any, hint: str = "") -> bytes:
+    """Run a TFLiteConverter and return the flatbuffer.
+
+    Args:
+        converter: a `tf.lite.TFLiteConverter` that is ready.
+        hint: what to add to the message about missing ops.
+
+    Raises:
+        ValueError: the model needs an op that TFLite does not have.
+    """
+    from tensorflow.lite.python.lite import ConverterError
+
+    with quiet():
         try:
             return bytes(converter.convert())
         except ConverterError as error:
             refused = _unsupported_ops(error)
             if not refused:
                 raise
-    hint = "" if allow_select_ops else "; allow_select_ops=True keeps those that TensorFlow runs"
     raise ValueError(f"TFLite has no builtin for {', '.join(refused)}{hint}")
 
 

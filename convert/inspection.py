@@ -38,9 +38,9 @@ class FileFacts:
         sha256: of the whole file.
         inputs: the inputs of the main graph.
         outputs: its outputs.
-        ops: how often each op occurs.
+        ops: how often each op occurs, in all graphs of the file.
         custom_ops: names of ops outside TFLite's builtin set, Flex ops included.
-        nodes: number of ops.
+        nodes: number of ops of the main graph.
         delegated_nodes: how many of them XNNPACK takes; None when the file cannot be opened
             because of custom ops, like the next two.
         partitions: number of pieces in which it takes them; 1 is best.
@@ -71,7 +71,7 @@ def inspect_tflite(source: str | Path | bytes) -> FileFacts:
         ValueError: truncated or foreign; the message names the file and what was found.
     """
     name, content = _read(source)
-    ops, custom = _count_ops(name, content)
+    ops, custom, nodes = _count_ops(name, content)
     delegated: dict[str, Any] = dict.fromkeys(("delegated_nodes", "partitions", "not_delegated"))
     if custom:
         inputs, outputs = _tensors_from_schema(content)
@@ -93,7 +93,7 @@ def inspect_tflite(source: str | Path | bytes) -> FileFacts:
         outputs=outputs,
         ops=dict(ops.most_common()),
         custom_ops=custom,
-        nodes=ops.total(),
+        nodes=nodes,
         **delegated,
     )
 
@@ -129,7 +129,7 @@ def _check_identifier(name: str, start: bytes, size: int) -> None:
         )
 
 
-def _count_ops(name: str, content: bytes) -> tuple[Counter[str], tuple[str, ...]]:
+def _count_ops(name: str, content: bytes) -> tuple[Counter[str], tuple[str, ...], int]:
     from convert import flatbuffer
 
     try:
@@ -144,7 +144,7 @@ def _count_ops(name: str, content: bytes) -> tuple[Counter[str], tuple[str, ...]
             f"{name} is truncated or damaged: {len(content)} bytes hold no whole model"
         ) from error
     custom = {code.customCode.decode() for code in model.operatorCodes if code.customCode}
-    return ops, tuple(sorted(custom & set(ops)))
+    return ops, tuple(sorted(custom & set(ops))), len(model.subgraphs[0].operators or ())
 
 
 def _tensor_facts(detail: dict[str, Any]) -> TensorFacts:

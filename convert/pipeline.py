@@ -44,27 +44,15 @@ def convert(
         progress: called with a line for each step.
     """
     with quiet():  # TensorFlow talks while it is imported
-        from convert import flatbuffer, graph, preprocessing
+        from convert import flatbuffer, graph
         from convert.lowering import lower
 
     if isinstance(model, str | Path):
         progress("loading the model")
         model = graph.load_model(model)
     graph.check_model(model)
-    _check_class_names(options.class_names, model.outputs[0].shape[-1])
-    input_range = options.input_range or preprocessing.declared_range(model)
-    calibration = None
-    if dataset is not None:
-        progress("checking the calibration images")
-        calibration = check_calibration(
-            dataset,
-            tuple(model.inputs[0].shape[1:]),
-            input_range=input_range,
-            minimum=options.minimum_images,
-        )
-        input_range = calibration.input_range
-        if options.input_range is None:
-            preprocessing.check_against_statistics(model, calibration.images)
+    check_class_names(options.class_names, model.outputs[0].shape[-1])
+    calibration, input_range = calibrate(model, dataset, options, progress)
     progress("converting the Keras model")
     began = time.perf_counter()
     lowered, report = lower(model, options.form) if options.lower else (model, None)
@@ -80,7 +68,7 @@ def convert(
         "lowering": None if report is None else report.to_dict(),
         "float_seconds": time.perf_counter() - began,
     }
-    images = _verification_images(model, calibration, input_range)
+    images = verification_images(model, calibration, input_range)
     expected = graph.reference_predictions(model, images)
     file_squash = flatbuffer.squash(content)
     searched = None
@@ -109,14 +97,48 @@ def convert(
     return done
 
 
-def _check_class_names(names: tuple[str, ...] | None, units: int) -> None:
+def calibrate(
+    model: Any, dataset: Any, options: ConversionOptions, progress: Callable[[str], Any]
+) -> tuple[Calibration | None, tuple[float, float] | None]:
+    """Check a representative dataset, if there is one, against the model.
+
+    Returns:
+        The calibration, and the input range, each None where it is not known.
+
+    Raises:
+        ValueError: what `check_calibration` refuses, or images unlike those of the training.
+    """
+    from convert import preprocessing
+
+    input_range = options.input_range or preprocessing.declared_range(model)
+    if dataset is None:
+        return None, input_range
+    progress("checking the calibration images")
+    calibration = check_calibration(
+        dataset,
+        tuple(model.inputs[0].shape[1:]),
+        input_range=input_range,
+        minimum=options.minimum_images,
+    )
+    if options.input_range is None:
+        preprocessing.check_against_statistics(model, calibration.images)
+    return calibration, calibration.input_range
+
+
+def check_class_names(names: tuple[str, ...] | None, units: int) -> None:
+    """Refuse class names whose number is not that of the outputs; one output may have two.
+
+    Raises:
+        ValueError: another number.
+    """
     if names is not None and len(names) != units and (len(names), units) != (2, 1):
         raise ValueError(f"{len(names)} class_names given for {units} outputs")
 
 
-def _verification_images(
+def verification_images(
     model: Any, calibration: Calibration | None, input_range: tuple[float, float] | None
 ) -> np.ndarray:
+    """Return calibration images, or random ones in the input range, to compare outputs on."""
     shape = tuple(model.inputs[0].shape[1:])
     count = int(np.clip(VERIFIED_VALUES // np.prod(shape), 4, VERIFIED_IMAGES))
     if calibration is not None:
@@ -159,7 +181,7 @@ def _one_mode(
     dtype = io_dtype(mode, options.io_dtype, modes)
     images = None if used is None else used.images
     content = quantize(float_content, mode, images, dtype, options.quantization)
-    content = _with_metadata(content, options, shared)
+    content = with_metadata(content, options, shared)
     seconds = time.perf_counter() - began
     try:
         found = inspect_tflite(content)
@@ -180,7 +202,7 @@ def _one_mode(
     return TFLiteModel(content, mode.name, facts)
 
 
-def _with_metadata(content: bytes, options: ConversionOptions, shared: dict[str, Any]) -> bytes:
+def with_metadata(content: bytes, options: ConversionOptions, shared: dict[str, Any]) -> bytes:
     """Write labels, normalization and texts into a file that takes images."""
     from convert import metadata
 

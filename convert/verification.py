@@ -102,15 +102,15 @@ def check_verification(found: Verification, mode: Mode) -> None:
     """Refuse a file that does not compute what its model does.
 
     Raises:
-        ValueError: a float32 file differs by more than 1e-4 of the largest output, or another
+        ValueError: a float file differs by more than 1e-4 of the largest output, or another
             one names another class on more than a fifth of the decidable images.
     """
-    if mode.name == "float32":
+    if mode.weights == mode.activations == "float32":
         if not found.largest_difference <= FLOAT_TOLERANCE:
             raise ValueError(
-                f"the float32 file differs from the Keras model by {found.largest_difference:.2g} "
-                f"of its largest output on {found.images} images; at most {FLOAT_TOLERANCE:g} is "
-                "expected (verify=False keeps it)"
+                f"the {mode.name} file differs from the Keras model by "
+                f"{found.largest_difference:.2g} of its largest output on {found.images} images; "
+                f"at most {FLOAT_TOLERANCE:g} is expected (verify=False keeps it)"
             )
     elif found.agreement is not None and found.agreement < MINIMUM_AGREEMENT:
         raise ValueError(
