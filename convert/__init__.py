@@ -23,6 +23,7 @@ _HOMES = {
     "read_sidecar": "sidecar",
     "to_tflite": "converter",
     "to_tflites": "converter",
+    "trainable_tflite": "on_device",
 }
 
 __all__ = sorted(_HOMES)

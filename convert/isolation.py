@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,38 +40,74 @@ def convert_isolated(
         FileNotFoundError: the model file is missing.
         RuntimeError: the child ended without an answer; the message holds the end of its output.
     """
+    with _job(model) as (job, model):
+        request = {"model": str(model), "modes": modes, "options": options.to_dict()}
+        request |= _stored(job, model, dataset, options)
+        if validation is not None:
+            given = dict(zip(("images", "labels"), validation, strict=True))
+            np.savez(job / "validation.npz", **{k: v for k, v in given.items() if v is not None})
+        return _ask(job, request, progress)
+
+
+def build_isolated(
+    model: Any,
+    batch_size: int,
+    dataset: Any,
+    options: ConversionOptions,
+    progress: Callable[[str], Any],
+) -> TFLiteModel:
+    """Do what `on_device.build` does in a child process; see `convert_isolated`."""
+    with _job(model) as (job, model):
+        request = {"model": str(model), "batch_size": batch_size, "options": options.to_dict()}
+        request |= _stored(job, model, dataset, options)
+        (made,) = _ask(job, request, progress).values()
+        return made
+
+
+@contextmanager
+def _job(model: Any) -> Iterator[tuple[Path, str | Path]]:
+    """Give a folder for the child's files, and the path of the model, which is saved if needed."""
     with tempfile.TemporaryDirectory(prefix="lwcnn-convert-") as folder:
         job = Path(folder)
         if not isinstance(model, str | Path):
             path = job / "model.keras"
             model.save(path)
             model = path
-        request = {"model": str(model), "modes": modes, "options": options.to_dict()}
-        if dataset is not None:
-            calibration = check_calibration(
-                dataset,
-                input_shape(model),
-                input_range=options.input_range,
-                minimum=options.minimum_images,
-            )
-            np.save(job / "images.npy", calibration.images)
-            request |= {
-                "input_range": calibration.input_range,
-                "source": calibration.source,
-                "indices": calibration.indices,
-            }
-        if validation is not None:
-            given = dict(zip(("images", "labels"), validation, strict=True))
-            np.savez(job / "validation.npz", **{k: v for k, v in given.items() if v is not None})
-        (job / "request.json").write_text(json.dumps(request))
-        _run(job, progress)
-        answer = json.loads((job / "answer.json").read_text())
-        if "error" in answer:
-            raise RAISED[answer["error"]](answer["message"])
-        return {
-            mode: TFLiteModel((job / f"{mode}.tflite").read_bytes(), mode, answer["facts"][mode])
-            for mode in modes
-        }
+        yield job, model
+
+
+def _stored(
+    job: Path, model: str | Path, dataset: Any, options: ConversionOptions
+) -> dict[str, Any]:
+    """Store the images of a representative dataset; return what the request says of them."""
+    if dataset is None:
+        return {}
+    calibration = check_calibration(
+        dataset,
+        input_shape(model),
+        input_range=options.input_range,
+        minimum=options.minimum_images,
+    )
+    np.save(job / "images.npy", calibration.images)
+    return {
+        "input_range": calibration.input_range,
+        "source": calibration.source,
+        "indices": calibration.indices,
+    }
+
+
+def _ask(
+    job: Path, request: dict[str, Any], progress: Callable[[str], Any]
+) -> dict[str, TFLiteModel]:
+    (job / "request.json").write_text(json.dumps(request))
+    _run(job, progress)
+    answer = json.loads((job / "answer.json").read_text())
+    if "error" in answer:
+        raise RAISED[answer["error"]](answer["message"])
+    return {
+        mode: TFLiteModel((job / f"{mode}.tflite").read_bytes(), mode, facts)
+        for mode, facts in answer["facts"].items()
+    }
 
 
 def _run(job: Path, progress: Callable[[str], Any]) -> None:
@@ -109,33 +146,11 @@ def _ending(code: int) -> str:
 
 def _answer(job: Path) -> None:
     """Do the job in this process and leave the answer in its folder."""
-    from convert.pipeline import convert
-
     request = json.loads((job / "request.json").read_text())
-    dataset = None
-    if (job / "images.npy").is_file():
-        given, indices = request["input_range"], request["indices"]
-        dataset = Calibration(
-            np.load(job / "images.npy"),
-            None if given is None else tuple(given),
-            request["source"],
-            None if indices is None else tuple(indices),
-        )
-    validation = None
-    if (job / "validation.npz").is_file():
-        given = np.load(job / "validation.npz")
-        validation = given["images"], given.get("labels")
     told = os.fdopen(os.dup(1), "w", buffering=1)
     answer: dict[str, Any]
     try:
-        done = convert(
-            request["model"],
-            request["modes"],
-            dataset,
-            validation,
-            ConversionOptions.from_dict(request["options"]),
-            lambda step: print(step, file=told),
-        )
+        done = _done(job, request, lambda step: print(step, file=told))
     except tuple(RAISED.values()) as error:
         kind = "FileNotFoundError" if isinstance(error, FileNotFoundError) else "ValueError"
         answer = {"error": kind, "message": str(error)}
@@ -146,6 +161,33 @@ def _answer(job: Path) -> None:
     partial = job / "answer.partial"
     partial.write_text(json.dumps(answer))
     partial.rename(job / "answer.json")
+
+
+def _done(
+    job: Path, request: dict[str, Any], progress: Callable[[str], Any]
+) -> dict[str, TFLiteModel]:
+    options = ConversionOptions.from_dict(request["options"])
+    dataset = None
+    if (job / "images.npy").is_file():
+        given, indices = request["input_range"], request["indices"]
+        dataset = Calibration(
+            np.load(job / "images.npy"),
+            None if given is None else tuple(given),
+            request["source"],
+            None if indices is None else tuple(indices),
+        )
+    if "batch_size" in request:
+        from convert.on_device.build import build
+
+        made = build(request["model"], request["batch_size"], dataset, options, progress)
+        return {made.mode: made}
+    from convert.pipeline import convert
+
+    validation = None
+    if (job / "validation.npz").is_file():
+        given = np.load(job / "validation.npz")
+        validation = given["images"], given.get("labels")
+    return convert(request["model"], request["modes"], dataset, validation, options, progress)
 
 
 if __name__ == "__main__":

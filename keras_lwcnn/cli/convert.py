@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGES = 200
 VALIDATION_IMAGES = 500
+TRAIN_BATCH_SIZE = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +51,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="POINTS",
         help="with --auto: leave as many layers in float as it takes to lose no more top-1",
+    )
+    parser.add_argument(
+        "--trainable",
+        action="store_true",
+        help="write MODEL.trainable.tflite, whose last layer a phone can train; alone unless "
+        "--modes are named, too",
+    )
+    parser.add_argument(
+        "--train-batch-size",
+        type=int,
+        default=TRAIN_BATCH_SIZE,
+        metavar="IMAGES",
+        help=f"with --trainable: images of one training step (default {TRAIN_BATCH_SIZE})",
     )
     parser.add_argument("--description", default="", help="for the files' metadata")
     parser.add_argument("--license", default="", help="for the files' metadata")
@@ -94,22 +108,31 @@ def main(args: argparse.Namespace) -> None:
 
     from keras_lwcnn.cli.common import append_rows
 
-    rows = convert_model(
-        args.model,
-        args.out or args.model.parent,
-        modes=args.modes,
-        data=args.data,
-        image_size=args.image_size,
-        images=args.calibration_images,
-        input_range=args.input_range,
-        output=args.output,
-        form=args.form,
-        lower=not args.no_lowering,
-        **({"quantization": "auto"} if args.auto else {}),
-        max_drop=args.max_drop,
-        description=args.description,
-        license=args.license,
-    )
+    out = args.out or args.model.parent
+    shared = {
+        "data": args.data,
+        "image_size": args.image_size,
+        "images": args.calibration_images,
+        "input_range": args.input_range,
+        "output": args.output,
+        "form": args.form,
+        "lower": not args.no_lowering,
+        "description": args.description,
+        "license": args.license,
+    }
+    checked_modes(args.modes)
+    rows = []
+    if args.trainable:
+        rows.append(convert_trainable(args.model, out, args.train_batch_size, **shared))
+    if args.modes or not args.trainable:
+        rows += convert_model(
+            args.model,
+            out,
+            modes=args.modes,
+            **({"quantization": "auto"} if args.auto else {}),
+            max_drop=args.max_drop,
+            **shared,
+        )
     append_rows(args.rows, rows)
     table = Table()
     for column in ("file", "mode", "size (kB)", "input", "ops in XNNPACK", "partitions"):
@@ -160,7 +183,7 @@ def convert_model(
     from convert import ConversionOptions, to_tflites
     from convert.keras_file import check_keras_file
     from convert.reuse import reusable
-    from keras_lwcnn.cli.common import loaded, working
+    from keras_lwcnn.cli.common import working
     from keras_lwcnn.record import read_record
 
     chosen = checked_modes(modes)
@@ -177,10 +200,7 @@ def convert_model(
         if data is None:
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
-        if input_range is None:
-            raise ValueError("the model has no training record: --input-range is needed")
-        size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
-        dataset = loaded(data, size)
+        dataset = _training_images(record, data, image_size, input_range)
         calibration = calibration_from(dataset, images, input_range)
         if options.get("quantization") == "auto":
             validation = _validation_from(dataset, input_range)
@@ -208,6 +228,64 @@ def _say_kept(rows: Mapping[str, dict[str, Any]]) -> None:
     if rows:
         files = ", ".join(row["file"] for row in rows.values())
         print(f"made from this model before, used again: {files}", file=sys.stderr)
+
+
+def convert_trainable(
+    model_file: Path,
+    out: Path,
+    batch_size: int = TRAIN_BATCH_SIZE,
+    *,
+    data: str | ImageDataset | None = None,
+    image_size: int | None = None,
+    images: int = DEFAULT_IMAGES,
+    input_range: Sequence[float] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Write a .tflite file whose last layer can be trained, and its sidecar; give its row.
+
+    Arguments and errors as `convert_model`; `options` are further ones of
+    `convert.trainable_tflite`.
+    """
+    from convert import trainable_tflite
+    from convert.keras_file import check_keras_file
+    from keras_lwcnn.cli.common import working
+    from keras_lwcnn.record import read_record
+
+    check_keras_file(model_file)
+    record = read_record(model_file)
+    if input_range is None:
+        input_range = record.get("input_range")
+    calibration = None
+    if data := data or record.get("dataset", {}).get("source"):
+        dataset = _training_images(record, data, image_size, input_range)
+        calibration = calibration_from(dataset, images, input_range)
+    with working(f"Converting {model_file}") as say:
+        file = trainable_tflite(
+            model_file,
+            calibration,
+            batch_size=batch_size,
+            path=out / f"{model_file.stem}.trainable.tflite",
+            progress=say,
+            input_range=None if input_range is None else tuple(input_range),
+            class_names=record.get("dataset", {}).get("class_names"),
+            **options,
+        )
+    return file.to_dict()
+
+
+def _training_images(
+    record: dict[str, Any],
+    data: str | ImageDataset,
+    image_size: int | None,
+    input_range: Sequence[float] | None,
+) -> ImageDataset:
+    """Load a source in the size of the model's training, once the range is known."""
+    from keras_lwcnn.cli.common import loaded
+
+    if input_range is None:
+        raise ValueError("the model has no training record: --input-range is needed")
+    size = image_size or record.get("dataset", {}).get("input_shape", [None])[0]
+    return loaded(data, size)
 
 
 def checked_modes(modes: Sequence[str] | None) -> list[Mode]:
