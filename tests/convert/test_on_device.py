@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,8 +12,6 @@ from keras import layers
 from android_bench.worker import open_interpreter
 from convert import inspect_tflite, predict, read_sidecar, to_tflite, trainable_tflite
 from convert.metadata import read_labels
-from convert.on_device import signatures
-from convert.on_device.check import TrainingCheck, check_training
 from keras_lwcnn.cli import main
 from keras_lwcnn.condensation import condense
 from keras_lwcnn.data import load_data, scale_images
@@ -217,66 +214,6 @@ def test_the_sidecar_says_what_the_file_is(batch, tmp_path):
     assert read_labels(made.content) == tuple(names)
 
 
-def ending(*last):
-    return keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), *last])
-
-
-def two_outputs():
-    inputs = keras.Input((4, 4, 3))
-    x = layers.Flatten()(inputs)
-    return keras.Model(inputs, [layers.Dense(3)(x), layers.Dense(2)(x)])
-
-
-def ends_in_an_operation():
-    inputs = keras.Input((4, 4, 3))
-    return keras.Model(inputs, keras.ops.softmax(layers.Dense(3)(layers.Flatten()(inputs))))
-
-
-def dense_on_maps():
-    return keras.Sequential([keras.Input((4, 4, 3)), layers.Dense(3, name="maps")])
-
-
-def called_twice():
-    inputs = keras.Input((4, 4, 3))
-    dense = layers.Dense(4, name="shared")
-    return keras.Model(inputs, dense(dense(layers.Dense(4)(layers.Flatten()(inputs)))))
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ending(layers.Dense(3), layers.ReLU(name="end")), r"'end' \(ReLU\).*Dense"),
-        (ends_in_an_operation, r"\(Softmax\).*Dense"),
-        (lambda: ending(layers.Dense(3, "sigmoid", name="end")), "'end'.*'sigmoid'.*softmax"),
-        (lambda: ending(layers.Dense(1, name="end")), r"'end'.*\(None, 1\).*2 classes"),
-        (dense_on_maps, r"'maps'.*\(None, 4, 4, 3\)"),
-        (called_twice, "'shared'.*called 2 times"),
-        (lambda: keras.Sequential([layers.Dense(3)]), "not built"),
-        (two_outputs, "2 outputs"),
-        (lambda: 3, "keras.Model or the path"),
-        (lambda: "none.keras", "none.keras does not exist"),
-    ],
-)
-def test_models_without_a_head_to_train_are_refused_by_name(make, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
-        trainable_tflite(make())
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, "batch_size=0 .*1 or more"),
-        ({"batch_size": 2.0}, r"batch_size=2\.0 .*whole number"),
-        ({"io_dtype": "int8"}, "io_dtype='int8' does not apply.*input_range, output"),
-        ({"output": "scores"}, "output='scores'.*logits"),
-        ({"class_names": ["a"]}, "1 class_names given for 5"),
-    ],
-)
-def test_bad_options_are_answered_with_the_allowed_ones(options, message):
-    with pytest.raises(ValueError, match=message):
-        trainable_tflite(nested(), **options)
-
-
 def test_a_learning_rate_comes_from_the_images_that_are_given():
     model = nested()
     images = np.random.default_rng(0).uniform(-1, 1, (30, *SHAPE)).astype(np.float32)
@@ -287,25 +224,6 @@ def test_a_learning_rate_comes_from_the_images_that_are_given():
     assert rate_of(file) == pytest.approx(2 / squares.mean(), rel=1e-4)
     with pytest.raises(ValueError, match="NaN"):
         trainable_tflite(model, images * np.nan)
-
-
-def test_a_file_that_computes_something_else_is_refused(monkeypatch):
-    made = signatures.float_tflite
-
-    def wrong(body, head, *rest):
-        return made(body, replace(head, kernel=head.kernel * 1.01), *rest)
-
-    monkeypatch.setattr(signatures, "float_tflite", wrong)
-    with pytest.raises(ValueError, match="trainable file differs from the Keras model by 0.0"):
-        trainable_tflite(nested())
-    kept = trainable_tflite(nested(), verify=False)
-    assert kept.facts["verification"]["largest_difference"] > 1e-3
-
-
-@pytest.mark.parametrize("after", [2.0, float("nan")])
-def test_a_file_that_does_not_learn_is_refused(after):
-    with pytest.raises(ValueError, match=r"rate 0.1 took the loss of 4 images from 2 to"):
-        check_training(TrainingCheck(4, 0.1, loss_before=2.0, loss_after=after))
 
 
 def test_the_command_writes_a_file_that_compare_takes(tmp_path, capsys):
