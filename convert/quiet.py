@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 SHOWN_BYTES = 20_000
 
@@ -24,9 +25,9 @@ def quiet() -> Iterator[None]:
         try:
             os.dup2(held.fileno(), 1)
             os.dup2(held.fileno(), 2)
-            writer = os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace")
-            with writer, contextlib.redirect_stdout(writer), contextlib.redirect_stderr(writer):
-                yield
+            with os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace") as writer:
+                with _replaced("stdout", writer), _replaced("stderr", writer):
+                    yield
         except BaseException:
             _restore(saved)
             size = held.seek(0, os.SEEK_END)
@@ -35,6 +36,29 @@ def quiet() -> Iterator[None]:
             raise
         else:
             _restore(saved)
+
+
+class _Stream:
+    """A stream that can be exchanged: loggers keep the one that they met when they were made."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def _replaced(name: str, stream: Any) -> Iterator[None]:
+    """Put a stream in the place of sys.stdout or sys.stderr, and the former one behind it after."""
+    former = getattr(sys, name)
+    standing_in = _Stream(stream)
+    setattr(sys, name, standing_in)
+    try:
+        yield
+    finally:
+        standing_in.stream = former
+        setattr(sys, name, former)
 
 
 def _restore(saved: list[int]) -> None:

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -214,6 +215,16 @@ def test_the_conversion_is_silent(model, images, capfd):
     out, err = capfd.readouterr()
     assert out == ""
     assert "INFO: Created TensorFlow Lite XNNPACK delegate" in err or err == ""
+
+
+def test_a_logger_made_while_output_is_held_back_writes_on_afterwards(capfd):
+    from convert.quiet import quiet
+
+    with quiet():
+        handler = logging.StreamHandler()  # keeps the standard error that it finds
+        handler.emit(logging.makeLogRecord({"msg": "held back"}))
+    handler.emit(logging.makeLogRecord({"msg": "shown"}))
+    assert capfd.readouterr().err == "shown\n"
 
 
 def test_what_was_held_back_is_shown_when_a_conversion_fails(capfd):
