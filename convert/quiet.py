@@ -25,9 +25,9 @@ def quiet() -> Iterator[None]:
         try:
             os.dup2(held.fileno(), 1)
             os.dup2(held.fileno(), 2)
-            with os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace") as writer:
-                with _replaced("stdout", writer), _replaced("stderr", writer):
-                    yield
+            writer = os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace")
+            with writer, _replaced("stdout", writer), _replaced("stderr", writer):
+                yield
         except BaseException:
             _restore(saved)
             size = held.seek(0, os.SEEK_END)
