@@ -8,7 +8,8 @@
 Weights are random: time does not depend on them. Files and trainings that are there are kept, so
 that a run that was cut goes on; the timing itself is one run, in which the files take turns. Ratios
 are geometric means over the sessions with their 95 % interval. A run of all networks at both sizes
-also writes the README's table and docs/architectures.png.
+also writes the README's table and docs/architectures.png; one of the search with training, the
+table of docs/networks.md.
 """
 
 import argparse
@@ -90,6 +91,8 @@ def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
     write_bytes(options.results / f"{title}.md", text.encode())
     if options.search:
         report.draw_search(table, options.results / f"{title}.png", "L-Mobilenet: the search")
+        if options.train and not options.only:
+            fill_block("search", text, ROOT / "docs" / "networks.md")
     return found
 
 
