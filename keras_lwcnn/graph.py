@@ -37,7 +37,7 @@ def as_functional(
     if hasattr(model, "operations"):
         return model
     if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.outputs, name=model.name)
+        return keras.Model(_alone(model.inputs), _alone(model.outputs), name=model.name)
     if input_shape is None:
         raise ValueError(f"{model.name!r} has no graph of its own: say its input_shape")
     inputs = keras.Input(shape=input_shape)
@@ -135,7 +135,12 @@ def rewrite(
         return outputs
 
     outputs = keras.tree.map_structure(to_tensor, run_graph(graph, inputs, call))
-    return keras.Model(inputs, outputs, name=model.name)
+    return keras.Model(_alone(inputs), outputs, name=model.name)
+
+
+def _alone(tensors: list[Any]) -> Any:
+    """Return the tensor of a list of one: a model of a list warns when it is called with one."""
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def with_weights(layer: keras.layers.Layer, inputs: Any, weights: list[Any]) -> Any:
