@@ -96,7 +96,6 @@ def _networks(folder: Path) -> list[Path]:
     import numpy as np
 
     from convert import to_tflites
-    from keras_lwcnn.condensation.deployment import deploy
     from keras_lwcnn.condensation.state import condensable_layers, condense
     from keras_lwcnn.models import MODELS, build
 
@@ -112,7 +111,6 @@ def _networks(folder: Path) -> list[Path]:
         model = build(name, input_shape=shape, classifier_activation=None)
         if condensable_layers(model):
             condense(model)
-            model = deploy(model, "gather")
         images = np.random.default_rng(0).uniform(*entry.input_range, (128, *shape))
         # Untrained networks agree with their int8 files by chance only, so nothing is verified.
         to_tflites(model, list(paths), images.astype("float32"), paths=paths,

@@ -5,7 +5,7 @@
     python -m benchmarks.architectures --search        the candidates for L-Mobilenet's default
     python -m benchmarks.architectures --search --train 10    after training each for 10 epochs
 
-Weights are random: time does not depend on them. Files and trainings that are there are kept, so
+Weights are random, with statistics of one batch: time does not depend on them. Files and trainings that are there are kept, so
 that a run that was cut goes on; the timing itself is one run, in which the files take turns. Ratios
 are geometric means over the sessions with their 95 % interval. A run of all networks at both sizes
 also writes the README's table and docs/architectures.png; one of the search with training, the
@@ -82,7 +82,7 @@ def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
     table = summarize(names, references, size, options.out, medians)
     for row in table:
         row["top1"] = top1.get(row["name"])
-    found = {"date": now(), "networks": table, "claims": judge(CLAIMS, medians)}
+    found = {"date": now(), "networks": table, "claims": judge(CLAIMS, size, medians)}
     text = report.markdown(table, references)
     if found["claims"]:
         text += "\n" + report.claims(found["claims"])

@@ -31,17 +31,35 @@ def convert_all(builds: Mapping[str, Any], size: int, folder: Path, input_range:
         keras.utils.set_random_seed(0)
         model = build()
         low, high = input_range(name)
-        images = np.random.default_rng(0).uniform(low, high, (32, size, size, 3))
+        images = np.random.default_rng(0).uniform(low, high, (32, size, size, 3)).astype("float32")
+        settle(model, images[:8])
         files = to_tflites(
             model,
             MODES,
-            images.astype("float32"),
+            images,
             paths={mode: file_of(folder, name, size, mode) for mode in MODES},
             input_range=(low, high),
         )
         partitions = {mode: files[mode].facts["partitions"] for mode in MODES}
         write_json(facts, {"name": name, **costs(model).to_dict(), "partitions": partitions})
         keras.backend.clear_session()
+
+
+def settle(model: Any, images: np.ndarray) -> None:
+    """Give batch normalizations the statistics of images, as a training would.
+
+    Without them, activations of random weights shrink from layer to layer until int8 files need
+    requantizations by factors that no trained network needs and that the delegate does not take.
+    """
+    import keras
+
+    layers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def file_of(folder: Path, name: str, size: int, mode: str) -> Path:
@@ -89,13 +107,14 @@ def summarize(
 
 
 def judge(
-    claims: Sequence[Claim], medians: Mapping[tuple[str, str], list[float]]
+    claims: Sequence[Claim], size: int, medians: Mapping[tuple[str, str], list[float]]
 ) -> list[dict[str, Any]]:
-    """Return a row for each claim and mode whose two networks were timed in this run."""
+    """Return a row for each claim and mode at a size whose two networks were timed in this run."""
+    names = {name for name, _ in medians}
     rows = []
     for claim in claims:
         for mode in claim.modes:
-            if {(claim.faster, mode), (claim.slower, mode)} <= medians.keys():
+            if claim.size == size and {claim.faster, claim.slower} <= names:
                 ratio = paired_ratio(medians[claim.faster, mode], medians[claim.slower, mode])
                 found = asdict(claim) | {"mode": mode, **ratio.to_dict()}
                 del found["modes"]
