@@ -1,7 +1,7 @@
 """Whether our host latencies agree with litert-benchmark's, the tool in the LiteRT wheel.
 
-    python benchmarks/host_agreement.py                  MobileNetV2 at 224 and our networks
-    python benchmarks/host_agreement.py runs/a.tflite    these files
+    python -m benchmarks.host_agreement                  MobileNetV2 at 224 and our networks
+    python -m benchmarks.host_agreement runs/a.tflite    these files
 
 Both tools measure the same file in turns, each in a process of its own and in an order that turns
 by one from round to round, so that a drift of the machine's speed meets both alike. The ratio
@@ -27,8 +27,9 @@ from android_bench import benchmark
 from android_bench.rows import now
 from android_bench.statistics import paired_ratio, percentile
 from android_bench.worker import machine_facts
+from benchmarks.readme import ROOT
 
-NETWORKS = ("keras_mobilenet_v2", "l_mobilenet", "condensenext", "xception_lite")
+NETWORKS = {32: ("l_mobilenet", "condensenext-masked"), 224: ("mobilenet_v2", "xception_lite")}
 LOW, HIGH = 0.95, 1.05
 WARMUP = 10
 
@@ -76,12 +77,13 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path, help=".tflite files; none: our networks")
     parser.add_argument("--rounds", type=int, default=9, help="odd; default 9")
     parser.add_argument("--runs", type=int, default=100, help="inferences a round; default 100")
-    parser.add_argument("--out", type=Path, default=Path("runs/host_agreement"))
+    parser.add_argument("--models", type=Path, default=Path("runs/architectures"))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()
     missing = [str(file) for file in options.files if not file.is_file()]
     if missing:
         parser.error(f"no such file: {', '.join(missing)}")
-    files = options.files or _networks(options.out / "models")
+    files = options.files or _networks(options.models)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -91,30 +93,15 @@ def main() -> int:
 
 
 def _networks(folder: Path) -> list[Path]:
-    """Build and convert the networks (random weights) that are not in the folder yet."""
-    import keras
-    import numpy as np
+    """Return the networks' files; those that are missing are made, with random weights."""
+    from benchmarks.architectures.networks import input_range, networks
+    from benchmarks.architectures.timing import MODES, convert_all, file_of
 
-    from convert import to_tflites
-    from keras_lwcnn.condensation.state import condensable_layers, condense
-    from keras_lwcnn.models import MODELS, build
-
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name in NETWORKS:
-        paths = {mode: folder / f"{name}.{mode}.tflite" for mode in ("float32", "int8")}
-        files += paths.values()
-        if all(path.is_file() for path in paths.values()):
-            continue
-        keras.utils.set_random_seed(0)
-        entry = MODELS[name]
-        shape = (entry.default_size, entry.default_size, 3)
-        model = build(name, input_shape=shape, classifier_activation=None)
-        if condensable_layers(model):
-            condense(model)
-        images = np.random.default_rng(0).uniform(*entry.input_range, (128, *shape))
-        # Untrained networks agree with their int8 files by chance only, so nothing is verified.
-        to_tflites(model, list(paths), images.astype("float32"), paths=paths,
-                   input_range=entry.input_range, verify=False)  # fmt: skip
+    for size, names in NETWORKS.items():
+        convert_all({name: networks(size)[name] for name in names}, size, folder, input_range)
+        files += [file_of(folder, name, size, mode) for name in names for mode in MODES]
     return files
 
 

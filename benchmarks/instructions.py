@@ -1,17 +1,17 @@
 """Instructions per inference on emulated ARM cores, for any `.tflite` files or for our networks.
 
-    python benchmarks/instructions.py                       all networks and baselines
-    python benchmarks/instructions.py runs/a.tflite b.tflite     these files
+    python -m benchmarks.instructions                       all networks and baselines
+    python -m benchmarks.instructions runs/a.tflite b.tflite     these files
 
-Without files, every network of `keras_lwcnn.models.MODELS` is built at its default size with random
-weights (the count does not depend on them), condensed where it can be, in each deployment form, and
-converted. Rows are appended to OUT/rows.jsonl as they come; a run that was cut goes on where it
-stopped. The table is printed, and written to OUT/instructions.md.
+Without files, the networks are those of `benchmarks.architectures`, at 32 and 224 px, with random
+weights (the count does not depend on them). Rows are appended to OUT/instructions.rows.jsonl as
+they come; a run that was cut goes on where it stopped. The table is printed, and written to
+OUT/instructions.md.
 """
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,47 +21,31 @@ from rich.table import Table
 
 from android_bench import append_rows, benchmark, read_rows
 from android_bench.emulated import CORES, Emulated, setup_emulator
+from benchmarks.readme import ROOT
 
 DEFAULT_CORES = ("cortex-a53", "cortex-a72", "cortex-a76")
 
 
-def make_networks(names: Sequence[str], modes: Sequence[str], folder: Path) -> Iterator[Path]:
-    """Build and convert networks that are not in the folder yet; yield the files in order."""
-    for name in names:
-        done = sorted(folder.glob(f"{name}@*.tflite"))
-        if not (folder / f"{name}.done").is_file():
-            done = sorted(_make_network(name, modes, folder))
-            (folder / f"{name}.done").touch()
-        yield from (path for path in done if path.stem.rpartition(".")[2] in modes)
+def network_files(names: Sequence[str], folder: Path) -> list[Path]:
+    """Return the files of networks at both sizes, in each mode; those that are missing are made.
 
+    Args:
+        names: of networks in `benchmarks.architectures.networks`; none: all.
+        folder: where they are, shared with `benchmarks.architectures`.
+    """
+    from benchmarks.architectures.networks import REFERENCES, input_range, networks
+    from benchmarks.architectures.timing import MODES, convert_all, file_of
 
-def _make_network(name: str, modes: Sequence[str], folder: Path) -> Iterator[Path]:
-    import keras
-    import numpy as np
-
-    from convert import to_tflites
-    from keras_lwcnn.condensation.deployment import deploy
-    from keras_lwcnn.condensation.state import condensable_layers, condense
-    from keras_lwcnn.models import MODELS, build
-
-    keras.utils.set_random_seed(0)
-    entry = MODELS[name]
-    shape = (entry.default_size, entry.default_size, 3)
-    model = build(name, input_shape=shape, classifier_activation=None)
-    forms = {"": model}
-    if condensable_layers(model):
-        # Slices are for the variant that selects neighbouring channels, and too many for others.
-        settings = {"input_shape": shape, "classifier_activation": None, "selection": "slices"}
-        forms = {"masked": model, "gather": model, "sliced": build(name, **settings)}
-        for form, built in forms.items():
-            condense(built)
-            forms[form] = deploy(built, form)
-    images = np.random.default_rng(0).uniform(*entry.input_range, (128, *shape)).astype("float32")
-    for form, deployed in forms.items():
-        stem = f"{name}@{entry.default_size}{form and ','}{form}"
-        paths = {mode: folder / f"{stem}.{mode}.tflite" for mode in modes}
-        to_tflites(deployed, modes, images, paths=paths, input_range=entry.input_range)
-        yield from paths.values()
+    files, known = [], set()
+    for size in REFERENCES:
+        builds = networks(size)
+        known |= set(builds)
+        chosen = {name: builds[name] for name in builds if not names or name in names}
+        convert_all(chosen, size, folder, input_range)
+        files += [file_of(folder, name, size, mode) for name in chosen for mode in MODES]
+    if unknown := sorted(set(names) - known):
+        raise SystemExit(f"unknown networks {unknown}; known are {', '.join(sorted(known))}")
+    return files
 
 
 def count(files: Sequence[Path], cores: Sequence[str], out: Path, progress: Progress) -> None:
@@ -107,10 +91,10 @@ def main() -> None:
     """Count, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help=".tflite files; none: our networks")
-    parser.add_argument("--networks", nargs="+", help="names in keras_lwcnn.models.MODELS")
-    parser.add_argument("--modes", nargs="+", default=["float32", "int8"])
+    parser.add_argument("--networks", nargs="+", help="only these")
+    parser.add_argument("--models", type=Path, default=Path("runs/architectures"))
     parser.add_argument("--cores", nargs="+", default=DEFAULT_CORES, choices=list(CORES))
-    parser.add_argument("--out", type=Path, default=Path("runs/instructions"))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args()
     missing = [str(file) for file in options.files if not file.is_file()]
     if missing:
@@ -119,27 +103,14 @@ def main() -> None:
     setup_emulator()
     console = Console()
     options.out.mkdir(parents=True, exist_ok=True)
+    options.models.mkdir(parents=True, exist_ok=True)
+    files = options.files or network_files(options.networks or (), options.models)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     # TensorFlow's loggers keep the standard error that they meet: it must not be the bar's.
     with Progress(*columns, console=Console(stderr=True), redirect_stderr=False) as progress:
-        files = options.files
-        if not files:
-            from keras_lwcnn.models import MODELS, model_named
-
-            names = options.networks or list(MODELS)
-            for name in names:
-                model_named(name)
-            folder = options.out / "models"
-            folder.mkdir(exist_ok=True)
-            task = progress.add_task("converting", total=len(names))
-            files = []
-            for name in names:
-                progress.update(task, description=f"converting {name}")
-                files += make_networks([name], options.modes, folder)
-                progress.advance(task)
-        count(files, options.cores, options.out / "rows.jsonl", progress)
-    rows = read_rows(options.out / "rows.jsonl", "bench")
+        count(files, options.cores, options.out / "instructions.rows.jsonl", progress)
+    rows = read_rows(options.out / "instructions.rows.jsonl", "bench")
     header = ["model", *options.cores, "delegated/nodes, partitions"]
     lines = summary(rows, files, options.cores)
     table = Table(title="Million AArch64 instructions per inference (emulated, one thread)")

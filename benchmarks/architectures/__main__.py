@@ -5,11 +5,11 @@
     python -m benchmarks.architectures --search        the candidates for L-Mobilenet's default
     python -m benchmarks.architectures --search --train 10    after training each for 10 epochs
 
-Weights are random, with statistics of one batch: time does not depend on them. Files and trainings that are there are kept, so
-that a run that was cut goes on; the timing itself is one run, in which the files take turns. Ratios
-are geometric means over the sessions with their 95 % interval. A run of all networks at both sizes
-also writes the README's table and docs/architectures.png; one of the search with training, the
-table of docs/networks.md.
+Weights are random, with the statistics of one batch: time does not depend on them. Files and
+trainings that are there are kept, so that a run that was cut goes on; the timing itself is one run,
+in which the files take turns. Ratios are geometric means over the sessions with their 95 %
+interval. A run of all networks at both sizes also writes the README's table and
+docs/architectures.png; one of the search with training, the table of docs/networks.md.
 """
 
 import argparse

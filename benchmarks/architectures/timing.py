@@ -39,6 +39,8 @@ def convert_all(builds: Mapping[str, Any], size: int, folder: Path, input_range:
             images,
             paths={mode: file_of(folder, name, size, mode) for mode in MODES},
             input_range=(low, high),
+            # Networks of random weights decide so narrowly that rounding turns many classes.
+            verify=False,
         )
         partitions = {mode: files[mode].facts["partitions"] for mode in MODES}
         write_json(facts, {"name": name, **costs(model).to_dict(), "partitions": partitions})
