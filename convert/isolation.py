@@ -79,7 +79,7 @@ def _job(model: Any) -> Iterator[tuple[Path, str | Path]]:
 def _stored(
     job: Path, model: str | Path, dataset: Any, options: ConversionOptions
 ) -> dict[str, Any]:
-    """Store the images of a representative dataset; return what the request says of them."""
+    """Store a representative dataset, not held while the child works; tell the request of it."""
     if dataset is None:
         return {}
     calibration = check_calibration(

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -29,8 +31,28 @@ def test_the_facts_describe_the_data(images):
     assert facts["count"] == facts["distinct"] == len(images)
     assert facts["min"] == pytest.approx(images.min())
     assert facts["mean"] == pytest.approx(images.mean(), abs=1e-6)
+    assert facts["std"] == pytest.approx(images.std(dtype=np.float64))
     assert facts["input_range"] == [-1.0, 1.0]
     assert facts["sha256"] == check_calibration(list(images), SHAPE).to_dict()["sha256"]
+
+
+def test_a_generator_may_fill_one_array_again_and_again(images):
+    def refilled():
+        buffer = np.empty_like(images[:1])
+        for image in images:
+            buffer[0] = image
+            yield buffer
+
+    np.testing.assert_array_equal(check_calibration(refilled, SHAPE).images, images)
+
+
+def test_checking_an_array_takes_little_memory_beside_it(images):
+    many = np.concatenate([images] * 4)
+    tracemalloc.start()
+    check_calibration(many, SHAPE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.1 * many.nbytes
 
 
 def damaged(images, value):
