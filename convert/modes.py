@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+EDGE = "ai-edge-quantizer"
 OUTPUTS = ("model", "logits", "probabilities")
 """Forms of output: as the model has it, without a final softmax or sigmoid, with one."""
 
@@ -18,6 +19,8 @@ class Mode:
         activations: number type of the values between layers.
         io_dtypes: allowed types of the file's input and output, the default first.
         calibrated: whether a representative dataset is needed.
+        engine: what writes it, "tensorflow" or "ai-edge-quantizer"; `benchmarks/engines.py`
+            measured the choice.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Mode:
     activations: str
     io_dtypes: tuple[str, ...] = ("float32",)
     calibrated: bool = False
+    engine: str = "tensorflow"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
@@ -36,10 +40,20 @@ MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("float32", "as trained", "float32", "float32"),
-        Mode("float16", "weights in half precision", "float16", "float32"),
-        Mode("dynamic", "int8 weights, activations quantized while running", "int8", "float32"),
+        Mode("float16", "weights in half precision", "float16", "float32", engine=EDGE),
         Mode(
-            "weight_int8", "int8 weights, widened to float when the file opens", "int8", "float32"
+            "dynamic",
+            "int8 weights, activations quantized while running",
+            "int8",
+            "float32",
+            engine=EDGE,
+        ),
+        Mode(
+            "weight_int8",
+            "int8 weights, widened to float when the file opens",
+            "int8",
+            "float32",
+            engine=EDGE,
         ),
         Mode(
             "int8",

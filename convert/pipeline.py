@@ -239,6 +239,7 @@ def describe(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "file": None,
         "mode": mode.name,
+        "engine": mode.engine,
         "io_dtype": dtype,
         **found.to_dict(),
         "model": None,

@@ -51,6 +51,7 @@ def test_the_sidecar_says_what_the_file_is(files, mode):
     assert facts["file"] == files[mode].name
     assert facts["sha256"] == found.sha256
     assert facts["size"] == files[mode].stat().st_size
+    assert facts["engine"] == MODES[mode].engine
     assert facts["partitions"] == found.partitions
     assert facts["versions"]["tensorflow"]
     if MODES[mode].calibrated:

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer, inspect_tflite, metrics, predict, to_tflite
 from convert.bias_correction import expected_shift
@@ -222,7 +223,22 @@ def test_quantizing_twice_gives_the_same_file(float_file, images):
     np.testing.assert_array_equal(predict(first, images), predict(second, images))
 
 
-def test_dynamic_stays_in_one_piece(float_file):
-    found = inspect_tflite(quantize(float_file, MODES["dynamic"]))
+def test_dynamic_stores_large_weights_in_int8_and_stays_in_one_piece():
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(128, 1, name="few_weights"),
+            layers.DepthwiseConv2D(3, name="depthwise"),
+            layers.Conv2D(16, 1, name="pointwise"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(5, name="also_few"),
+        ]
+    )
+    content = quantize(to_tflite(model, lower=False).content, MODES["dynamic"])
+    graph = flatbuffer.read(content).subgraphs[0]
+    stored = sorted(t.shape.tolist() for t in graph.tensors if t.type == schema.TensorType.INT8)
+    assert stored == [[1, 3, 3, 128], [16, 1, 1, 128]]
+    found = inspect_tflite(content)
     assert found.partitions == 1
     assert found.not_delegated == ()
