@@ -1,7 +1,8 @@
 """Images a second through an int8 file: all cores against one interpreter in a loop.
 
 The two ways take turns, so that what else the machine does meets both; predictions have to be
-equal. Writes one JSON row a round and one with the median ratio.
+equal. Each row also has the CPU seconds: where both ways take as many, a ratio below the number of
+cores means that other programs had them. Writes one JSON row a round and one with the median ratio.
 
     python benchmarks/evaluation_speed.py MODEL.int8.tflite --data cifar10.npz --out rows.jsonl
 """
@@ -20,10 +21,10 @@ from convert import predict
 
 
 def timed(*arguments, **options):
-    """Return predictions and seconds."""
-    began = time.perf_counter()
+    """Return predictions, seconds and CPU seconds of all threads."""
+    began, used = time.perf_counter(), time.process_time()
     found = predict(*arguments, **options)
-    return found, time.perf_counter() - began
+    return found, time.perf_counter() - began, time.process_time() - used
 
 
 def main():
@@ -38,11 +39,12 @@ def main():
     images = np.load(args.data)["x_test"][: args.images].astype(np.float32) / 127.5 - 1
     rows = []
     for number in range(args.rounds):
-        one, alone = timed(args.file, images, workers=1)
-        many, together = timed(args.file, images)
+        one, alone, one_cpu = timed(args.file, images, workers=1)
+        many, together, all_cpu = timed(args.file, images)
         if not np.array_equal(one, many):
             raise SystemExit("the predictions differ")
         rows.append({"round": number, "one_seconds": alone, "all_seconds": together,
+                     "one_cpu_seconds": one_cpu, "all_cpu_seconds": all_cpu,
                      "ratio": alone / together})  # fmt: skip
     rows.append({"file": args.file.name, "images": len(images), "cores": os.cpu_count(),
                  "equal": True, "median_ratio": median(row["ratio"] for row in rows)})  # fmt: skip
