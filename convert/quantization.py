@@ -194,7 +194,7 @@ def _float16(content: bytes) -> bytes:
 
 def _dynamic(content: bytes) -> bytes:
     """int8 for weights of 1,024 values or more, as TensorFlow's dynamic mode has it: with the small
-    ones as well, the first layer's above all, L-Mobilenet's error doubles for 3 % of the file.
+    ones in int8 as well, L-Mobilenet's error doubles for 3 % of the file.
     Depthwise convolutions, which XNNPACK runs in float only, widen theirs when the file is opened,
     so that the graph stays in one piece."""
     from ai_edge_quantizer import recipe
