@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from android_bench.rows import now
-from benchmarks.readme import ROOT
+from benchmarks.pages import ROOT
 
 STORED = ROOT / "benchmarks" / "results" / "condensation.jsonl"
 TOLERANCE = 1e-5

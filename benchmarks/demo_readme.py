@@ -8,7 +8,7 @@ import shutil
 import sys
 
 from android_bench import read_rows
-from benchmarks.readme import ROOT, fill_block
+from benchmarks.pages import ROOT, fill_block
 from keras_lwcnn.files import written_beside
 from keras_lwcnn.report import figures
 from keras_lwcnn.report.summary import RunSummary, summarize

@@ -6,7 +6,7 @@ makes only while it converts, from the model itself; their seconds count that co
 of a model are timed in one run, in which they take turns. `convert.MODES` names the engine chosen.
 Writes one JSON row a file and prints a table; weight_int8 is missing, for TensorFlow has none.
 
-    python benchmarks/engines.py MODEL.keras ... --data cifar10.npz --out rows.jsonl
+    python -m benchmarks.engines MODEL.keras ... --data cifar10.npz --out rows.jsonl
 """
 
 import argparse
@@ -19,6 +19,7 @@ import numpy as np
 
 from android_bench import benchmark_interleaved
 from android_bench.statistics import paired_ratio
+from benchmarks.pages import markdown_table
 from convert import MODES, compare, inspect_tflite
 from convert.quantization import quantize
 from convert.quiet import quiet
@@ -125,7 +126,7 @@ def markdown(rows):
     """Return the rows as a table."""
     header = ("model", "mode", "engine", "chosen", "top-1 lost", "agrees with float32", "bytes",
               "pieces", "delegated ops", "seconds to make", "times float32's latency")  # fmt: skip
-    lines = [header, ["---"] * len(header)]
+    lines = []
     for row in rows:
         times = row["times_float32"]
         lines.append(
@@ -143,7 +144,7 @@ def markdown(rows):
                 f"{times['ratio']:.2f} ({times['low']:.2f}-{times['high']:.2f})",
             )
         )
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(header, lines)
 
 
 def main():

@@ -27,7 +27,7 @@ from android_bench import benchmark
 from android_bench.rows import now
 from android_bench.statistics import paired_ratio, percentile
 from android_bench.worker import machine_facts
-from benchmarks.readme import ROOT
+from benchmarks.pages import ROOT, markdown_table
 
 NETWORKS = {32: ("l_mobilenet", "condensenext-masked"), 224: ("mobilenet_v2", "xception_lite")}
 LOW, HIGH = 0.95, 1.05
@@ -125,8 +125,8 @@ def _write(results: Sequence[dict[str, Any]], out: Path) -> None:
     facts = machine_facts()
     document = {"date": now(), "machine": facts, "results": list(results)}
     (out / "host_agreement.json").write_text(json.dumps(document, indent=1) + "\n")
-    text = "".join(f"| {' | '.join(row)} |\n" for row in (header, ["---"] * 5, *lines))
-    (out / "host_agreement.md").write_text(text + f"\n{facts['core']}, {facts['os']}\n")
+    text = f"{markdown_table(header, lines)}\n{facts['core']}, {facts['os']}\n"
+    (out / "host_agreement.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from rich.table import Table
 
 from android_bench import append_rows, benchmark, read_rows
 from android_bench.emulated import CORES, Emulated, setup_emulator
-from benchmarks.readme import ROOT
+from benchmarks.pages import ROOT, markdown_table
+from keras_lwcnn.files import write_bytes
 
 DEFAULT_CORES = ("cortex-a53", "cortex-a72", "cortex-a76")
 
@@ -79,12 +80,35 @@ def summary(
     return lines
 
 
-def write_markdown(path: Path, header: Sequence[str], lines: Sequence[Sequence[str]]) -> Path:
-    """Write the table for a page."""
-    aligned = ["---"] + ["---:"] * (len(header) - 1)
-    text = "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
-    path.write_text(text)
-    return path
+def ratios(
+    rows: Sequence[dict[str, Any]], files: Sequence[Path], cores: Sequence[str]
+) -> list[list[str]]:
+    """Return a line for each claim of speed and mode whose two networks are among the files.
+
+    On a core, it says how many times as many instructions the slower network executes.
+    """
+    from benchmarks.architectures.networks import CLAIMS
+    from benchmarks.architectures.timing import file_of
+
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    found = {(row["model"], row["sha256"], row["device"]): row["instructions"] for row in rows}
+    lines = []
+    for claim in CLAIMS:
+        for mode in claim.modes:
+            pair = [
+                file_of(Path(), name, claim.size, mode).name
+                for name in (claim.slower, claim.faster)
+            ]
+            if not set(pair) <= digests.keys():
+                continue
+            counts = [
+                [found.get((name, digests[name], f"emulated:{core}")) for name in pair]
+                for core in cores
+            ]
+            cells = [f"{a / b:.2f}x" if a and b else "-" for a, b in counts]
+            claimed = f"`{claim.faster}` against `{claim.slower}`, {claim.size} px, {mode}"
+            lines.append([claimed, f"{claim.at_least:.1f}x", *cells])
+    return lines
 
 
 def main() -> None:
@@ -119,7 +143,12 @@ def main() -> None:
     for line in lines:
         table.add_row(*line)
     console.print(table)
-    console.print(f"Written: {write_markdown(options.out / 'instructions.md', header, lines)}")
+    text = markdown_table(header, lines)
+    if compared := ratios(rows, files, options.cores):
+        text += "\n" + markdown_table(
+            ["times fewer instructions", "asked", *options.cores], compared
+        )
+    print(write_bytes(options.out / "instructions.md", text.encode()))
 
 
 if __name__ == "__main__":

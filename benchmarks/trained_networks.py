@@ -21,7 +21,7 @@ from android_bench import append_rows, read_rows
 from android_bench.emulated import CORES, setup_emulator
 from android_bench.reports.plots import accuracy_points, plot_accuracy
 from benchmarks.instructions import DEFAULT_CORES, count
-from benchmarks.readme import ROOT
+from benchmarks.pages import ROOT
 from keras_lwcnn.cli.compare import compare_files
 from keras_lwcnn.cli.convert import convert_model
 

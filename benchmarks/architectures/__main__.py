@@ -30,7 +30,7 @@ from benchmarks.architectures.networks import (
 )
 from benchmarks.architectures.timing import convert_all, judge, summarize, time_all
 from benchmarks.architectures.training import train_all
-from benchmarks.readme import ROOT, fill_block
+from benchmarks.pages import ROOT, fill_block
 from keras_lwcnn.files import write_bytes, write_json
 
 HERE = Path(__file__).parent

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.architectures.timing import MODES
+from benchmarks.pages import markdown_table
 from keras_lwcnn.files import written_beside
 
 OURS = ("l_mobilenet", "condensenext", "xception_lite")
@@ -33,7 +34,7 @@ def markdown(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
         if trained:
             line.append(f"{row['top1']:.2%}" if row.get("top1") is not None else "-")
         lines.append(line)
-    return _markdown(header, lines)
+    return markdown_table(header, lines)
 
 
 def ratios(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
@@ -51,7 +52,7 @@ def ratios(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
             for mode in MODES
         ]
         lines.append([*line, str(row["partitions"]["int8"])])
-    return _markdown(header, lines)
+    return markdown_table(header, lines)
 
 
 def claims(rows: Sequence[dict[str, Any]]) -> str:
@@ -68,12 +69,7 @@ def claims(rows: Sequence[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _markdown(header, lines)
-
-
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    aligned = ["---"] + ["---:"] * (len(header) - 1)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
+    return markdown_table(header, lines)
 
 
 def _interval(ratio: Mapping[str, float | None]) -> str:

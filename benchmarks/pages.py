@@ -1,7 +1,8 @@
-"""The README's blocks that scripts fill: from `<!-- NAME: begin -->` to `<!-- NAME: end -->`."""
+"""Markdown that scripts write: tables, and blocks of pages that they fill."""
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_lwcnn.files import write_bytes
@@ -9,8 +10,14 @@ from keras_lwcnn.files import write_bytes
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first column is text and whose others are numbers."""
+    aligned = ["---"] + ["---:"] * (len(header) - 1)
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
+
+
 def fill_block(name: str, text: str, page: Path = ROOT / "README.md") -> None:
-    """Put Markdown between a page's two marks of a block.
+    """Put Markdown between a page's marks `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
 
     Args:
         name: the block's, as in its marks.
