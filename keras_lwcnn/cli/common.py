@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +14,56 @@ if TYPE_CHECKING:
     from keras_lwcnn.data import ImageDataset
 
 
+SOURCES = "digits, cifar10, cifar100, an .npz, a folder of class folders, or a name in $LWCNN_DATA"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """What images are asked for, by options or by the record of a training.
+
+    Attributes:
+        name: what `load_data` takes.
+        groups: what tells the images that belong together.
+        skip_broken: whether to leave out what cannot be decoded.
+    """
+
+    name: str
+    groups: str | None = None
+    skip_broken: bool = False
+
+    @classmethod
+    def recorded(cls, record: dict[str, Any]) -> DataSource | None:
+        """Give what a model was trained on; None where its record does not tell it."""
+        dataset = record.get("dataset", {})
+        if dataset.get("source") is None:
+            return None
+        return cls(dataset["source"], dataset.get("groups"), bool(dataset.get("skipped")))
+
+
 def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Declare `--data` and `--image-size`."""
+    """Declare `--data` and how to read it."""
     parser.add_argument(
         "--data",
         required=required,
         metavar="SOURCE",
-        help="digits, cifar10, an .npz, a folder of class folders, or a name in $LWCNN_DATA"
-        + ("" if required else " (default: what the model was trained on)"),
+        help=SOURCES + ("" if required else " (default: what the model was trained on)"),
     )
+    add_reading_arguments(parser)
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how to read images: `--image-size`, `--groups` and `--skip-broken`."""
     parser.add_argument(
         "--image-size", type=int, metavar="PIXELS", help="side of the images (default: as stored)"
+    )
+    parser.add_argument(
+        "--groups",
+        metavar="REGEX|COLUMN",
+        help="keep images of one board or photo on one side of a split: an expression with one "
+        r"group for the files' names, as '^(\d+)_', or a column of the folder's index.csv",
+    )
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="leave out images that cannot be decoded"
     )
 
 
@@ -39,11 +80,35 @@ def import_keras() -> None:
         import keras  # noqa: F401
 
 
-def loaded(data: str | ImageDataset, image_size: int | None) -> ImageDataset:
-    """Load the images of a source; a data set that a step before has loaded is passed on."""
+def data_from(args: argparse.Namespace) -> DataSource | None:
+    """Give what the options ask for; None where `--data` is not given.
+
+    Raises:
+        ValueError: options of how to read images that are not named.
+    """
+    if args.data is not None:
+        return DataSource(args.data, args.groups, args.skip_broken)
+    if args.groups or args.skip_broken:
+        raise ValueError("--groups and --skip-broken are for images that --data names: give it")
+    return None
+
+
+def loaded(data: str | DataSource | ImageDataset, image_size: int | None) -> ImageDataset:
+    """Load the images of a source; a data set that a step before has loaded is passed on.
+
+    What was done to files on the way (grey ones, skipped ones) is said on standard error.
+    """
     from keras_lwcnn.data import ImageDataset, load_data
 
-    return data if isinstance(data, ImageDataset) else load_data(data, image_size=image_size)
+    if isinstance(data, ImageDataset):
+        return data
+    source = DataSource(data) if isinstance(data, str) else data
+    dataset = load_data(
+        source.name, image_size=image_size, groups=source.groups, skip_broken=source.skip_broken
+    )
+    for note in dataset.notes:
+        print(note, file=sys.stderr)
+    return dataset
 
 
 def names(text: str) -> list[str]:

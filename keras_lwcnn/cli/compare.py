@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_lwcnn.cli.common import DataSource
     from keras_lwcnn.data import ImageDataset
 
 EXAMPLES = """examples:
@@ -56,13 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn compare`."""
     from android_bench.reports import check_picture
-    from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.common import append_rows, data_from
     from keras_lwcnn.cli.compare_inputs import lone_model
     from keras_lwcnn.report import plot_comparison, print_comparison
 
     if args.plot:
         check_picture(args.plot)
-    files, data = args.files, args.data
+    files, data = args.files, data_from(args)
     model_file = lone_model(files)
     if model_file is None:
         _refuse_conversion_options(args)
@@ -95,7 +96,7 @@ def _refuse_conversion_options(args: argparse.Namespace) -> None:
 def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], ImageDataset]:
     """Convert a model, as far as its files are not there; give them and the loaded images."""
     from convert.keras_file import check_keras_file, input_shape
-    from keras_lwcnn.cli.common import loaded
+    from keras_lwcnn.cli.common import data_from, loaded
     from keras_lwcnn.cli.compare_inputs import check_classes, recorded_source
     from keras_lwcnn.cli.convert import compared_modes, convert_model
     from keras_lwcnn.record import read_record
@@ -103,7 +104,7 @@ def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], 
     modes = compared_modes(args.modes)
     check_keras_file(model_file)
     size = args.image_size or (input_shape(model_file) or [None])[0]
-    dataset = loaded(args.data or recorded_source(model_file), size)
+    dataset = loaded(data_from(args) or recorded_source(model_file), size)
     if trained_on := read_record(model_file).get("dataset"):
         names = trained_on["class_names"]
         check_classes(dataset, len(names), names, model_file)
@@ -123,7 +124,7 @@ def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], 
 def compare_files(
     files: Sequence[Path],
     *,
-    data: str | ImageDataset | None = None,
+    data: str | DataSource | ImageDataset | None = None,
     image_size: int | None = None,
     samples: Path | None = None,
     pages: Path | None = None,

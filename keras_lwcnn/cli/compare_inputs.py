@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_lwcnn.cli.common import DataSource
     from keras_lwcnn.data import ImageDataset
 
 REFERENCE = "float32"
@@ -92,15 +93,16 @@ def read_files(files: Sequence[Path]) -> ComparedFiles:
     return ComparedFiles(paths, sidecars, ranges.pop())
 
 
-def recorded_source(model_file: Path) -> str:
+def recorded_source(model_file: Path) -> DataSource:
     """Find what a model was trained on, in the record NAME.json beside NAME.keras.
 
     Raises:
         ValueError: nothing tells it.
     """
+    from keras_lwcnn.cli.common import DataSource
     from keras_lwcnn.record import read_record
 
-    source = read_record(model_file).get("dataset", {}).get("source")
+    source = DataSource.recorded(read_record(model_file))
     if source is None:
         raise ValueError(f"no training record of {model_file} names its images: give --data")
     return source

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from convert import Calibration, Mode
+    from keras_lwcnn.cli.common import DataSource
     from keras_lwcnn.data import ImageDataset
 
 DEFAULT_IMAGES = 200
@@ -106,11 +107,11 @@ def main(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from keras_lwcnn.cli.common import append_rows
+    from keras_lwcnn.cli.common import append_rows, data_from
 
     out = args.out or args.model.parent
     shared = {
-        "data": args.data,
+        "data": data_from(args),
         "image_size": args.image_size,
         "images": args.calibration_images,
         "input_range": args.input_range,
@@ -154,7 +155,7 @@ def convert_model(
     out: Path,
     *,
     modes: Sequence[str] | None = None,
-    data: str | ImageDataset | None = None,
+    data: str | DataSource | ImageDataset | None = None,
     image_size: int | None = None,
     images: int = DEFAULT_IMAGES,
     input_range: Sequence[float] | None = None,
@@ -183,7 +184,7 @@ def convert_model(
     from convert import ConversionOptions, to_tflites
     from convert.keras_file import check_keras_file
     from convert.reuse import reusable
-    from keras_lwcnn.cli.common import working
+    from keras_lwcnn.cli.common import DataSource, working
     from keras_lwcnn.record import read_record
 
     chosen = checked_modes(modes)
@@ -196,7 +197,7 @@ def convert_model(
     }
     calibration = validation = None
     if any(mode.calibrated for mode in chosen):
-        data = data or record.get("dataset", {}).get("source")
+        data = data or DataSource.recorded(record)
         if data is None:
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
@@ -235,7 +236,7 @@ def convert_trainable(
     out: Path,
     batch_size: int = TRAIN_BATCH_SIZE,
     *,
-    data: str | ImageDataset | None = None,
+    data: str | DataSource | ImageDataset | None = None,
     image_size: int | None = None,
     images: int = DEFAULT_IMAGES,
     input_range: Sequence[float] | None = None,
@@ -248,7 +249,7 @@ def convert_trainable(
     """
     from convert import trainable_tflite
     from convert.keras_file import check_keras_file
-    from keras_lwcnn.cli.common import working
+    from keras_lwcnn.cli.common import DataSource, working
     from keras_lwcnn.record import read_record
 
     check_keras_file(model_file)
@@ -256,7 +257,7 @@ def convert_trainable(
     if input_range is None:
         input_range = record.get("input_range")
     calibration = None
-    if data := data or record.get("dataset", {}).get("source"):
+    if data := data or DataSource.recorded(record):
         dataset = _training_images(record, data, image_size, input_range)
         calibration = calibration_from(dataset, images, input_range)
     with working(f"Converting {model_file}") as say:
@@ -275,7 +276,7 @@ def convert_trainable(
 
 def _training_images(
     record: dict[str, Any],
-    data: str | ImageDataset,
+    data: str | DataSource | ImageDataset,
     image_size: int | None,
     input_range: Sequence[float] | None,
 ) -> ImageDataset:

@@ -31,12 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn run`."""
     from keras_lwcnn.cli.bench import bench_files
-    from keras_lwcnn.cli.common import append_rows, import_keras
+    from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
     from keras_lwcnn.cli.compare import compare_files
     from keras_lwcnn.cli.convert import compared_modes, convert_model
     from keras_lwcnn.cli.report import write_page
     from keras_lwcnn.cli.train import recipe_from, train_model
-    from keras_lwcnn.data import load_data
     from keras_lwcnn.files import written_beside
     from keras_lwcnn.models import model_named
 
@@ -47,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
     model_named(args.model)
     row = _finished_training(args, recipe)
     size = args.image_size or (row and row["dataset"]["input_shape"][0])
-    dataset = load_data(args.data, image_size=size)
+    dataset = loaded(data_from(args), size)
     _check_calibration(args, dataset)
     rows = [row or train_model(args.model, dataset, size, recipe, out)]
     rows += convert_model(
@@ -90,7 +89,7 @@ def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, An
     same = (
         record["model"] == args.model
         and record["recipe"] == recipe.to_dict()
-        and dataset["source"] == args.data
+        and (dataset["source"], dataset.get("groups")) == (args.data, args.groups)
         and args.image_size in (None, dataset["input_shape"][0])
     )
     if same:

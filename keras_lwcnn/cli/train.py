@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_lwcnn.cli.common import DataSource
     from keras_lwcnn.data import ImageDataset
     from keras_lwcnn.training import Recipe
 
@@ -46,16 +47,17 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn train`."""
-    from keras_lwcnn.cli.common import append_rows, import_keras
+    from keras_lwcnn.cli.common import append_rows, data_from, import_keras
 
     import_keras()
     recipe = recipe_from(args)
-    append_rows(args.rows, [train_model(args.model, args.data, args.image_size, recipe, args.out)])
+    row = train_model(args.model, data_from(args), args.image_size, recipe, args.out)
+    append_rows(args.rows, [row])
 
 
 def train_model(
     name: str,
-    data: str | ImageDataset,
+    data: str | DataSource | ImageDataset,
     image_size: int | None,
     recipe: Recipe,
     out: Path,

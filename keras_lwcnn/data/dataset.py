@@ -8,6 +8,8 @@ import numpy as np
 from keras_lwcnn.pixels import to_range
 
 SPLITS = ("train", "val", "test")
+NAMED = 5
+"""Files that a note names at most."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,14 @@ class Split:
     Attributes:
         images: uint8, shape (n, height, width, 3), RGB pixels in [0, 255].
         labels: int64, shape (n,), indices into the data set's class names.
+        files: where each image comes from, below the data set's folder; empty for arrays.
+        groups: which images belong together, an id an image; empty where nothing tells it.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    files: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Give the number of images."""
@@ -38,6 +44,9 @@ class ImageDataset:
         test: images that are only ever measured on.
         class_names: one name a class, in label order.
         source: what `load_data` was given, so that a later step can load the same images.
+        groups: what told the images that belong together, as `load_data` was given it.
+        skipped: files that cannot be decoded and were left out, as was asked for.
+        grey: how many images had no colour, and became RGB.
     """
 
     name: str
@@ -46,13 +55,17 @@ class ImageDataset:
     test: Split
     class_names: tuple[str, ...]
     source: str | None = None
+    groups: str | None = None
+    skipped: tuple[str, ...] = ()
+    grey: int = 0
 
     def __post_init__(self) -> None:
         """Check that the splits agree with each other and with the class names.
 
         Raises:
             ValueError: for fewer than two classes, an empty split, images that are not uint8 RGB
-                of one size, or labels outside the classes.
+                of one size, labels outside the classes, or labels, files or groups that are not
+                one an image.
         """
         if len(self.class_names) < 2:
             raise ValueError(
@@ -79,6 +92,11 @@ class ImageDataset:
             raise ValueError(f"{where}: there are no images")
         if labels.shape != (len(images),):
             raise ValueError(f"{where}: {len(images)} images but labels of shape {labels.shape}")
+        for name in ("files", "groups"):
+            if len(getattr(split, name)) not in (0, len(images)):
+                raise ValueError(
+                    f"{where}: {len(images)} images but {len(getattr(split, name))} {name}"
+                )
         if labels.min() < 0 or labels.max() >= len(self.class_names):
             raise ValueError(
                 f"{where}: labels span {labels.min()} to {labels.max()}; "
@@ -90,14 +108,30 @@ class ImageDataset:
         """Height, width and channels of every image."""
         return self.train.images.shape[1:]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the files that one should know of, a line each."""
+        notes = []
+        if self.grey:
+            notes.append(f"{self.name}: {self.grey} grey images became RGB")
+        if self.skipped:
+            named = ", ".join(self.skipped[:NAMED]) + (", ..." if self.skipped[NAMED:] else "")
+            notes.append(f"{self.name}: {len(self.skipped)} broken images were skipped: {named}")
+        return tuple(notes)
+
     def to_dict(self) -> dict[str, Any]:
-        """Describe the data set for rows and reports, without the pixels."""
+        """Describe the data set for rows and reports, without the pixels.
+
+        `groups` and `skipped` are there only when they were asked for and happened.
+        """
+        asked = {"groups": self.groups, "skipped": list(self.skipped)}
         return {
             "name": self.name,
             "source": self.source,
             "input_shape": list(self.input_shape),
             "class_names": list(self.class_names),
             "images": {name: len(getattr(self, name)) for name in SPLITS},
+            **{name: value for name, value in asked.items() if value},
         }
 
 

@@ -1,72 +1,132 @@
-"""Folders of class folders, decoded into arrays."""
+"""Folders of class folders: which image belongs to which class, split and group."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from rich.console import Console
-from rich.progress import track
-from sklearn.model_selection import train_test_split
 
 from keras_lwcnn.data.dataset import ImageDataset, Split
+from keras_lwcnn.data.decoding import decode
+from keras_lwcnn.data.groups import group_ids
+from keras_lwcnn.data.splitting import cut
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm"})
 TRAIN_FOLDERS = ("train", "trainval")
 VAL_FOLDERS = ("val", "valid", "validation")
 TEST_FOLDERS = ("test",)
+NAMED = 5
+"""Broken files that an error names at most."""
 
-# An image of the folder: where it is, and the index of its class.
-Sample = tuple[Path, int]
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files with their labels, before they are decoded.
+
+    Attributes:
+        files: paths below the data set's folder, with forward slashes.
+        labels: int64, shape (n,).
+        groups: one id a file, or empty.
+    """
+
+    files: tuple[str, ...]
+    labels: np.ndarray
+    groups: tuple[str, ...] = ()
+
+    def take(self, indices: np.ndarray) -> "Listing":
+        """Give some of the files."""
+        return Listing(
+            tuple(self.files[i] for i in indices),
+            self.labels[indices],
+            tuple(self.groups[i] for i in indices) if self.groups else (),
+        )
 
 
-def load_folder(path: Path, *, image_size: int, seed: int = 0) -> ImageDataset:
+def load_folder(
+    path: Path,
+    *,
+    image_size: int,
+    seed: int = 0,
+    groups: str | None = None,
+    skip_broken: bool = False,
+) -> ImageDataset:
     """Load a folder of class folders, or of `train`, `val` and `test` folders of class folders.
 
     A missing `test` is taken from `val`, or cut from the training images (10 %); a missing `val`
-    is cut from the training images (10 %). Images are resized so that the short side fits and
-    cropped at the centre; grey ones become RGB.
+    is cut from the training images (10 %). Splits that are there stay as they are. What becomes of
+    the pixels is told at `keras_lwcnn.data.decoding.decode`.
 
     Args:
         path: the folder.
         image_size: side of the square images in pixels.
         seed: of the splits.
+        groups: what tells the images that belong together (see `group_ids`); those stay on one
+            side of every split that is cut here.
+        skip_broken: leave out files that cannot be decoded; `ImageDataset.skipped` names them.
 
     Returns:
         The data set; its class names are the names of the class folders in sorted order.
 
     Raises:
         ValueError: for fewer than two classes, a class without images, classes that differ
-            between the splits, or files that cannot be decoded (up to five are named).
+            between the splits, groups that cannot be told, or files that cannot be decoded (up to
+            five are named).
     """
     train_root = _subfolder(path, TRAIN_FOLDERS) or path
     class_names = _class_names(train_root)
-    train = _samples(train_root, class_names)
-    val_root = _subfolder(path, VAL_FOLDERS) if train_root != path else None
-    test_root = _subfolder(path, TEST_FOLDERS) if train_root != path else None
-    val = _samples(val_root, class_names) if val_root else None
-    test = _samples(test_root, class_names) if test_root else None
+    roots = (train_root, None, None)
+    if train_root != path:
+        roots = (train_root, _subfolder(path, VAL_FOLDERS), _subfolder(path, TEST_FOLDERS))
+    given = (root and _listing(path, root, class_names, groups) for root in roots)
+    listings = _complete(*given, seed=seed, where=str(path))
+    decoded = [decode(path, listing.files, image_size) for listing in listings]
+    broken = [each for result in decoded for each in result.broken]
+    if broken and not skip_broken:
+        shown = "; ".join(f"{path / file} ({reason})" for file, reason in sorted(broken)[:NAMED])
+        total = sum(len(listing.files) for listing in listings)
+        raise ValueError(f"{len(broken)} of {total} images cannot be decoded: {shown}")
+    splits = []
+    for listing, result in zip(listings, decoded, strict=True):
+        kept = listing.take(np.flatnonzero(result.readable))
+        splits.append(Split(result.images, kept.labels, kept.files, kept.groups))
+    empty = np.setdiff1d(np.arange(len(class_names)), splits[0].labels)
+    if len(empty):
+        raise ValueError(f"{path}: no readable training image of class {class_names[empty[0]]!r}")
+    return ImageDataset(
+        path.name,
+        *splits,
+        class_names,
+        groups=groups,
+        skipped=tuple(file for file, _ in broken),
+        grey=sum(result.grey for result in decoded),
+    )
+
+
+def _listing(root: Path, split: Path, class_names: Sequence[str], groups: str | None) -> Listing:
+    samples = _samples(split, class_names)
+    files = tuple(file.relative_to(root).as_posix() for file, _ in samples)
+    labels = np.array([label for _, label in samples], dtype=np.int64)
+    return Listing(files, labels, tuple(group_ids(root, files, groups)) if groups else ())
+
+
+def _complete(
+    train: Listing, val: Listing | None, test: Listing | None, *, seed: int, where: str
+) -> tuple[Listing, Listing, Listing]:
+    """Cut the splits that are not there from the training images."""
     if test is None and val is not None:
         test, val = val, None
-    # What is still missing is a tenth of all, cut from the training images.
-    share = len(train) // 10
+    # What is still missing is a tenth of all.
+    share = len(train.files) // 10
+
+    def cut_off(listing: Listing) -> tuple[Listing, Listing]:
+        kept, taken = cut(listing.labels, share, seed=seed, where=where, groups=listing.groups)
+        return listing.take(kept), listing.take(taken)
+
     if test is None:
-        train, test = _cut(train, share, seed, path)
+        train, test = cut_off(train)
     if val is None:
-        train, val = _cut(train, share, seed, path)
-    splits = (_decode(samples, image_size, path.name) for samples in (train, val, test))
-    return ImageDataset(path.name, *splits, class_names)
-
-
-def resize(images: np.ndarray, image_size: int) -> np.ndarray:
-    """Resize uint8 images of shape (n, height, width, 3) to squares, cropping at the centre."""
-    return np.stack([_fit(Image.fromarray(image), image_size) for image in images])
-
-
-def _fit(image: Image.Image, image_size: int) -> np.ndarray:
-    square = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BILINEAR)
-    return np.asarray(square, dtype=np.uint8)
+        train, val = cut_off(train)
+    return train, val, test
 
 
 def _subfolder(path: Path, names: Iterable[str]) -> Path | None:
@@ -84,7 +144,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
     return names
 
 
-def _samples(root: Path, class_names: Sequence[str]) -> list[Sample]:
+def _samples(root: Path, class_names: Sequence[str]) -> list[tuple[Path, int]]:
     if _class_names(root) != tuple(class_names):
         difference = sorted(set(_class_names(root)) ^ set(class_names))
         raise ValueError(f"{root}: its classes differ from the training images': {difference}")
@@ -100,43 +160,3 @@ def _samples(root: Path, class_names: Sequence[str]) -> list[Sample]:
             )
         samples += [(file, label) for file in files]
     return samples
-
-
-def _cut(
-    samples: list[Sample], count: int, seed: int, path: Path
-) -> tuple[list[Sample], list[Sample]]:
-    labels = [label for _, label in samples]
-    try:
-        kept, cut = train_test_split(samples, test_size=count, stratify=labels, random_state=seed)
-    except ValueError as error:
-        raise ValueError(f"{path}: too few images to cut a split of {count}: {error}") from error
-    return kept, cut
-
-
-def _decode(samples: Sequence[Sample], image_size: int, name: str) -> Split:
-    broken: list[str] = []
-
-    def decode(sample: Sample) -> np.ndarray | None:
-        try:
-            with Image.open(sample[0]) as image:
-                return _fit(image.convert("RGB"), image_size)
-        except (UnidentifiedImageError, OSError) as error:
-            broken.append(f"{sample[0]} ({error})")
-            return None
-
-    with ThreadPoolExecutor() as pool:
-        decoded = pool.map(decode, samples)
-        console = Console(stderr=True)
-        watched = track(
-            decoded,
-            f"Reading {name}",
-            len(samples),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        images = [image for image in watched if image is not None]
-    if broken:
-        shown = "; ".join(sorted(broken)[:5])
-        raise ValueError(f"{len(broken)} of {len(samples)} images cannot be decoded: {shown}")
-    return Split(np.stack(images), np.array([label for _, label in samples], dtype=np.int64))

@@ -1,65 +1,80 @@
 """Where images come from: a named set, an `.npz`, or a folder of class folders."""
 
+import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
-from keras_lwcnn.data.dataset import ImageDataset, Split
-from keras_lwcnn.data.folders import load_folder, resize
+from keras_lwcnn.data.class_names import KNOWN_CLASSES, class_names
+from keras_lwcnn.data.dataset import SPLITS, ImageDataset, Split
+from keras_lwcnn.data.decoding import resize
+from keras_lwcnn.data.folders import load_folder
+from keras_lwcnn.data.splitting import cut
 
-CIFAR10_CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
 DIGITS_SIZE = 32
 VAL_SHARE = 0.1
 TEST_SHARE = 0.2
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def load_data(source: str | Path, *, image_size: int | None = None, seed: int = 0) -> ImageDataset:
-    """Load images by name or by path.
+def load_data(
+    source: str | Path,
+    *,
+    image_size: int | None = None,
+    seed: int = 0,
+    groups: str | None = None,
+    skip_broken: bool = False,
+) -> ImageDataset:
+    r"""Load images by name or by path.
 
-    Splits that a source does not have are cut from its training images: stratified by class and
-    the same for the same seed.
+    Splits that a source does not have are cut from its training images: stratified by class, with
+    groups on one side, and the same for the same seed.
 
     Args:
-        source: one of `digits` (scikit-learn's handwritten digits, upscaled to 32x32 RGB) and
-            `cifar10` (`$LWCNN_DATA/cifar10.npz` when it is there, else `keras.datasets`, which
-            downloads it); or the name of a file or folder in `$LWCNN_DATA`; or the path of an
-            `.npz` with the arrays x_train, y_train, x_test, y_test; or the path of a folder of
-            class folders, with or without `train`, `val` and `test` above them.
+        source: one of `digits` (scikit-learn's handwritten digits, upscaled to 32x32 RGB),
+            `cifar10` and `cifar100` with its 100 fine classes (`$LWCNN_DATA/cifar10.npz` when it
+            is there, else `keras.datasets`, which downloads it); or the name of a file or folder
+            in `$LWCNN_DATA`; or the path of an `.npz` with the arrays x_train, y_train, x_test,
+            y_test; or the path of a folder of class folders, with or without `train`, `val` and
+            `test` above them.
         image_size: side of the square images in pixels. Default: as stored for arrays, 224 for
             folders.
         seed: of the splits.
+        groups: for folders, what tells the images that belong together: a regular expression with
+            one group in parentheses for the file's name, as `^(\d+)_`, or a column of the
+            folder's `index.csv`.
+        skip_broken: for folders, leave out files that cannot be decoded;
+            `ImageDataset.skipped` names them.
 
     Returns:
         The data set with its three splits.
 
     Raises:
-        ValueError: for an unknown source or one whose content cannot be used.
+        ValueError: for an unknown source, one whose content cannot be used, or groups of a source
+            that is no folder.
     """
     if image_size is not None and image_size < 8:
         raise ValueError(f"image_size has to be at least 8 pixels, got {image_size}")
     name = str(source)
     stored = _stored_path(name)
+    if groups and (stored is None or not stored.is_dir()):
+        raise ValueError(
+            f"groups {groups!r} are told by file names, but {name} is not a folder of images"
+        )
     if stored is None:
         dataset = NAMED_SOURCES[name](seed)
     elif stored.is_dir():
-        dataset = load_folder(stored, image_size=image_size or 224, seed=seed)
+        dataset = load_folder(
+            stored,
+            image_size=image_size or 224,
+            seed=seed,
+            groups=groups,
+            skip_broken=skip_broken,
+        )
     else:
         dataset = load_npz(stored, seed=seed)
     return replace(_resized(dataset, image_size), source=name)
@@ -69,18 +84,21 @@ def load_npz(path: Path, *, seed: int = 0) -> ImageDataset:
     """Load an `.npz` with x_train, y_train, x_test, y_test (uint8 pixels, integer labels).
 
     Raises:
-        ValueError: when the file is no `.npz`, arrays are missing, or they hold Python objects.
+        ValueError: when the file is no `.npz`, arrays are missing, they hold Python objects or do
+            not fit each other, or the labels are not 0 to n - 1 with training images of each.
     """
     x_train, y_train, x_test, y_test = _read_arrays(path)
-    classes = int(max(y_train.max(), y_test.max())) + 1
-    names = CIFAR10_CLASSES if path.stem == "cifar10" and classes == 10 else None
-    return _with_val(
-        path.stem,
-        Split(x_train, y_train.reshape(-1).astype(np.int64)),
-        Split(x_test, y_test.reshape(-1).astype(np.int64)),
-        names or tuple(str(i) for i in range(classes)),
-        seed,
-    )
+    train = Split(x_train, y_train.reshape(-1).astype(np.int64))
+    test = Split(x_test, y_test.reshape(-1).astype(np.int64))
+    # Before there is a name for each class: labels may be any numbers.
+    present = np.unique(train.labels)
+    strange = np.setdiff1d(np.union1d(present, test.labels), np.arange(len(present)))
+    if len(strange):
+        raise ValueError(
+            f"{path}: the training images have {len(present)} different labels, so that labels "
+            f"0 to {len(present) - 1} are allowed; found {strange[:5].tolist()}"
+        )
+    return _with_val(path.stem, train, test, class_names(path.stem, len(present)), seed)
 
 
 def _read_arrays(path: Path) -> list[np.ndarray]:
@@ -108,31 +126,39 @@ def _digits(seed: int) -> ImageDataset:
     digits = load_digits()
     grey = (digits.images * (255 / 16)).round().astype(np.uint8)
     images = resize(np.repeat(grey[..., np.newaxis], 3, axis=-1), DIGITS_SIZE)
-    x_train, x_test, y_train, y_test = train_test_split(
-        images,
-        digits.target.astype(np.int64),
-        test_size=TEST_SHARE,
-        stratify=digits.target,
-        random_state=seed,
+    labels = digits.target.astype(np.int64)
+    kept, test = cut(labels, math.ceil(TEST_SHARE * len(labels)), seed=seed, where="digits")
+    return _with_val(
+        "digits",
+        Split(images[kept], labels[kept]),
+        Split(images[test], labels[test]),
+        class_names("digits", 10),
+        seed,
     )
-    names = tuple(str(i) for i in range(10))
-    return _with_val("digits", Split(x_train, y_train), Split(x_test, y_test), names, seed)
 
 
 def _cifar10(seed: int) -> ImageDataset:
     from keras.datasets import cifar10
 
-    (x_train, y_train), (x_test, y_test) = cifar10.load_data()
-    return _with_val(
-        "cifar10",
-        Split(x_train, y_train.reshape(-1).astype(np.int64)),
-        Split(x_test, y_test.reshape(-1).astype(np.int64)),
-        CIFAR10_CLASSES,
-        seed,
-    )
+    return _cifar("cifar10", cifar10.load_data(), seed)
 
 
-NAMED_SOURCES: dict[str, Callable[[int], ImageDataset]] = {"digits": _digits, "cifar10": _cifar10}
+def _cifar100(seed: int) -> ImageDataset:
+    from keras.datasets import cifar100
+
+    return _cifar("cifar100", cifar100.load_data(label_mode="fine"), seed)
+
+
+def _cifar(name: str, arrays: Sequence[Sequence[np.ndarray]], seed: int) -> ImageDataset:
+    train, test = (Split(x, y.reshape(-1).astype(np.int64)) for x, y in arrays)
+    return _with_val(name, train, test, KNOWN_CLASSES[name], seed)
+
+
+NAMED_SOURCES: dict[str, Callable[[int], ImageDataset]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+}
 
 
 def _stored_path(source: str) -> Path | None:
@@ -151,23 +177,28 @@ def _stored_path(source: str) -> Path | None:
 
 
 def _with_val(
-    name: str, train: Split, test: Split, class_names: tuple[str, ...], seed: int
+    name: str, train: Split, test: Split, names: tuple[str, ...], seed: int
 ) -> ImageDataset:
-    x_train, x_val, y_train, y_val = train_test_split(
-        train.images,
-        train.labels,
-        test_size=VAL_SHARE,
-        stratify=train.labels,
-        random_state=seed,
+    """Cut a tenth of the training images off for val."""
+    # Bad arrays are named by these checks, not by what the cut would make of them.
+    whole = ImageDataset(name, train, train, test, names)
+    count = math.ceil(VAL_SHARE * len(train))
+    kept, val = cut(train.labels, count, seed=seed, where=name)
+    return replace(
+        whole,
+        train=Split(train.images[kept], train.labels[kept]),
+        val=Split(train.images[val], train.labels[val]),
     )
-    return ImageDataset(name, Split(x_train, y_train), Split(x_val, y_val), test, class_names)
 
 
 def _resized(dataset: ImageDataset, image_size: int | None) -> ImageDataset:
     if image_size is None or dataset.input_shape[:2] == (image_size, image_size):
         return dataset
-    splits = (
-        Split(resize(split.images, image_size), split.labels)
-        for split in (dataset.train, dataset.val, dataset.test)
+    splits = {name: getattr(dataset, name) for name in SPLITS}
+    return replace(
+        dataset,
+        **{
+            name: replace(split, images=resize(split.images, image_size))
+            for name, split in splits.items()
+        },
     )
-    return ImageDataset(dataset.name, *splits, dataset.class_names)

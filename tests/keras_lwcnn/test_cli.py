@@ -45,7 +45,7 @@ def test_models_lists_parameters_and_macs(capsys):
     [
         (["models", "resnet"], "'resnet'", "l_mobilenet"),
         (["train", "resnet", "--data", "digits", "--out", "x"], "'resnet'", "xception_lite"),
-        (["train", "l_mobilenet", "--data", "mnist", "--out", "x"], "'mnist'", "cifar10, digits"),
+        (["train", "l_mobilenet", "--data", "mnist", "--out", "x"], "'mnist'", "cifar100, digits"),
         (["run", "--data", "digits", "--out", "x", "--modes", "float32,int4"], "'int4'", "int16x8"),
         (["run", "--data", "digits", "--out", "x", "--modes", "int8"], "int8", "float32"),
         (["run", "--data", "digits", "--out", "x", "--model", "vgg"], "'vgg'", "condensenext"),

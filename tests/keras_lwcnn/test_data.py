@@ -52,8 +52,43 @@ def test_flat_folders_are_split_by_class(tmp_path):
 
 def test_grey_images_become_rgb(tmp_path):
     class_folders(tmp_path, {"a": 12, "b": 12}, mode="L")
-    images = load_data(tmp_path, image_size=8).train.images
+    data = load_data(tmp_path, image_size=8)
+    images = data.train.images
     assert images.shape[-1] == 3 and (images[..., 0] == images[..., 2]).all()
+    assert data.notes == (f"{tmp_path.name}: 24 grey images became RGB",)
+
+
+def test_broken_images_are_left_out_when_asked_and_named(tmp_path):
+    class_folders(tmp_path, {"a": 30, "b": 30})
+    (tmp_path / "a" / "004.png").write_bytes(b"no picture")
+    (tmp_path / "b" / "cut.png").write_bytes((tmp_path / "b" / "000.png").read_bytes()[:60])
+    with pytest.raises(ValueError, match="2 of 61 images cannot be decoded: .*a/004.png"):
+        load_data(tmp_path, image_size=8)
+    data = load_data(tmp_path, image_size=8, skip_broken=True)
+    splits = (data.train, data.val, data.test)
+    assert sum(len(split) for split in splits) == 59
+    assert sorted(data.skipped) == sorted(data.to_dict()["skipped"]) == ["a/004.png", "b/cut.png"]
+    assert "2 broken images were skipped" in data.notes[0] and "a/004.png" in data.notes[0]
+    for split in splits:
+        assert len(split.files) == len(split)
+        for image, label, file in zip(split.images, split.labels, split.files, strict=True):
+            with Image.open(tmp_path / file) as picture:
+                assert (image == np.asarray(picture)[0, 0]).all()
+            assert file.startswith(data.class_names[label])
+
+
+def test_a_class_of_broken_images_alone_is_refused(tmp_path):
+    class_folders(tmp_path, {"a": 30, "b": 12})
+    for file in (tmp_path / "b").iterdir():
+        file.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="no readable training image of class 'b'"):
+        load_data(tmp_path, image_size=8, skip_broken=True)
+
+
+def test_what_was_not_asked_for_is_not_in_the_record(tmp_path):
+    class_folders(tmp_path, {"a": 30, "b": 30})
+    facts = {"name", "source", "input_shape", "class_names", "images"}
+    assert set(load_data(tmp_path, image_size=8, skip_broken=True).to_dict()) == facts
 
 
 def test_npz_gives_its_arrays(tmp_path):
@@ -71,6 +106,26 @@ def test_npz_gives_its_arrays(tmp_path):
     assert load_data(tmp_path / "mine.npz", image_size=24).input_shape == (24, 24, 3)
 
 
+def test_cifar100_has_its_fine_classes(tmp_path, monkeypatch):
+    fine = (np.arange(1000) % 100).reshape(-1, 1)
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
+
+    def load(label_mode):
+        assert label_mode == "fine"
+        return (images, fine), (images[:200], fine[:200])
+
+    monkeypatch.setattr("keras.datasets.cifar100.load_data", load)
+    monkeypatch.setenv("LWCNN_DATA", str(tmp_path))
+    arrays = {"x_train": images, "y_train": fine, "x_test": images[:200], "y_test": fine[:200]}
+    downloaded = load_data("cifar100")
+    np.savez(tmp_path / "cifar100.npz", **arrays)
+    monkeypatch.setattr("keras.datasets.cifar100.load_data", None)
+    for data in (downloaded, load_data("cifar100")):
+        assert len(data.class_names) == len(set(data.class_names)) == 100
+        assert data.class_names[:2] == ("apple", "aquarium_fish")
+        assert data.class_names[99] == "worm" and set(np.bincount(data.val.labels)) == {1}
+
+
 def test_a_name_is_looked_up_in_the_data_folder(tmp_path, monkeypatch):
     class_folders(tmp_path / "pets", {"cat": 20, "dog": 20})
     monkeypatch.setenv("LWCNN_DATA", str(tmp_path))
@@ -80,14 +135,20 @@ def test_a_name_is_looked_up_in_the_data_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("no_such_set", "unknown data source 'no_such_set'; allowed are cifar10, digits"),
+        ("no_such_set", "unknown data source 'no_such_set'; allowed are cifar10, cifar100, digits"),
         ("broken.npz", "broken.npz: not an .npz archive"),
         ("missing.npz", "x_test"),
         ("pickled.npz", "pickled.npz: not an .npz archive of plain arrays"),
         ("labels.npz", "y_train has to hold integer labels"),
+        ("negative.npz", "negative.npz: the training images have 2 different labels, so that"),
+        ("huge.npz", "labels 0 to 1 are allowed; found [1099511627776]"),
+        ("longer.npz", "longer, train split: 8 images but labels of shape (9,)"),
+        ("few.npz", "few: too few images to cut a split of 1"),
         ("one_class", "at least 2 class folders are needed, found"),
         ("empty_class", "dog: this class holds no image"),
         ("unreadable", "images cannot be decoded: unreadable/dog/cut.jpg"),
+        ("cmyk", "cmyk/dog/000.jpg (its pixels are CMYK; allowed are 1, L, LA, RGB, RGBA, P)"),
+        ("deep", "deep/dog/000.png (its pixels are I;16; allowed are"),
         ("other_classes", "classes differ from the training images': ['cow', 'dog']"),
     ],
 )
@@ -102,6 +163,14 @@ def test_bad_sources_are_refused_with_what_was_found(tmp_path, monkeypatch, sour
         np.savez(tmp_path / "pickled.npz", x_train=objects, y_train=y, x_test=x, y_test=y)
     elif source == "labels.npz":
         np.savez(tmp_path / "labels.npz", x_train=x, y_train=y * 0.5, x_test=x, y_test=y)
+    elif source == "negative.npz":
+        np.savez(tmp_path / "negative.npz", x_train=x, y_train=y - 1, x_test=x, y_test=y)
+    elif source == "huge.npz":
+        np.savez(tmp_path / "huge.npz", x_train=x, y_train=y, x_test=x, y_test=y << 40)
+    elif source == "longer.npz":
+        np.savez(tmp_path / "longer.npz", x_train=x, y_train=np.arange(9) % 2, x_test=x, y_test=y)
+    elif source == "few.npz":
+        np.savez(tmp_path / "few.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     elif source == "one_class":
         class_folders(tmp_path / source, {"cat": 12})
     elif source == "empty_class":
@@ -109,6 +178,13 @@ def test_bad_sources_are_refused_with_what_was_found(tmp_path, monkeypatch, sour
     elif source == "unreadable":
         class_folders(tmp_path / source, {"cat": 12, "dog": 11})
         (tmp_path / source / "dog" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    elif source == "cmyk":
+        class_folders(tmp_path / source, {"cat": 12, "dog": 11})
+        (tmp_path / source / "dog" / "000.png").unlink()
+        Image.new("CMYK", (20, 16)).save(tmp_path / source / "dog" / "000.jpg")
+    elif source == "deep":
+        class_folders(tmp_path / source, {"cat": 12, "dog": 12})
+        Image.new("I;16", (20, 16)).save(tmp_path / source / "dog" / "000.png")
     elif source == "other_classes":
         class_folders(tmp_path / source / "train", {"cat": 12, "dog": 12})
         class_folders(tmp_path / source / "val", {"cat": 2, "cow": 2})
@@ -122,6 +198,13 @@ def test_bad_sources_are_refused_with_what_was_found(tmp_path, monkeypatch, sour
 def test_labels_outside_the_classes_are_refused():
     split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 2, 1]))
     with pytest.raises(ValueError, match="labels span 0 to 2; allowed are 0 to 1"):
+        ImageDataset("x", split, split, split, ("a", "b"))
+
+
+def test_files_and_groups_are_one_an_image():
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    split = Split(images, np.array([0, 1, 1]), groups=("a", "b"))
+    with pytest.raises(ValueError, match="3 images but 2 groups"):
         ImageDataset("x", split, split, split, ("a", "b"))
 
 
