@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from android_bench.result import BenchmarkResult
 
-KINDS = ("train", "convert", "compare", "bench")
+KINDS = ("train", "convert", "compare", "bench", "data")
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

@@ -6,11 +6,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from keras_lwcnn.cli import bench, compare, convert, models, report, run, train
+from keras_lwcnn.cli import bench, compare, convert, data, models, report, run, train
 from keras_lwcnn.version import __version__
 
 VERBS = {
     "models": models,
+    "data": data,
     "train": train,
     "convert": convert,
     "compare": compare,
@@ -28,8 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `lwcnn`; None takes those of the process.
 
     Returns:
-        The exit code: 0, or 2 after bad input, which leaves one line on standard error (with
-        LWCNN_TRACEBACK=1 in the environment also where it arose).
+        The exit code: 0; what the verb says it found (`lwcnn data check`: 1); or 2 after bad input,
+        which leaves one line on standard error (with LWCNN_TRACEBACK=1 in the environment also
+        where it arose).
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     args = _parser().parse_args(argv)

@@ -1,0 +1,65 @@
+"""Pairs of images that are one and the same, or nearly, as one picture to judge them by."""
+
+from pathlib import Path, PurePosixPath
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from keras_lwcnn.data.check_result import DataCheck, Place
+from keras_lwcnn.data.dataset import ImageDataset
+from keras_lwcnn.files import written_beside
+
+ACROSS = 4
+SHOWN = 40
+NAME_LENGTH = 28
+
+
+def plot_pairs(check: DataCheck, dataset: ImageDataset, path: str | Path) -> Path:
+    """Draw the pairs that a check found, the gravest first, with what they are called.
+
+    Pairs of two labels are named in red.
+
+    Args:
+        check: what was found.
+        dataset: the images that were checked.
+        path: the picture, in the format of its suffix; written whole or not at all.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: when the check found no pair.
+    """
+    pairs = check.pairs
+    if not pairs:
+        raise ValueError(f"{dataset.name} has no pairs of images to draw in {path}")
+    shown = pairs[:SHOWN]
+    rows = -(-len(shown) // ACROSS)
+    figure = Figure(figsize=(3.5 * ACROSS, 2.15 * rows + 0.4), layout="constrained")
+    figure.suptitle(f"{dataset.name}: {len(shown)} of {len(pairs)} pairs", x=0.01, ha="left")
+    # A narrow empty column parts the pairs from each other.
+    widths = [1, 1, 0.15] * ACROSS
+    grid = figure.subplots(rows, 3 * ACROSS, squeeze=False, width_ratios=widths)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, pair in enumerate(shown):
+        left, right = grid[place // ACROSS, 3 * (place % ACROSS) :][:2]
+        kind = f"near, {pair.difference:.2f}" if pair.difference else "identical"
+        color = "black" if pair.first.label == pair.second.label else "crimson"
+        _draw(left, dataset, pair.second, kind, color)
+        _draw(right, dataset, pair.first, "", color)
+    with written_beside(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+    return Path(path)
+
+
+def _draw(axes: Axes, dataset: ImageDataset, place: Place, kind: str, color: str) -> None:
+    name = f"{place.split}: {PurePosixPath(place.file).name}" if place.file else str(place)
+    axes.imshow(getattr(dataset, place.split).images[place.index])
+    axes.set_title(
+        f"{kind}\n{place.label}\n{name[:NAME_LENGTH]}",
+        fontsize=7,
+        loc="left",
+        color=color,
+        parse_math=False,
+    )
