@@ -83,9 +83,14 @@ def _conflicts(dataset: ImageDataset, digests: dict[str, list[bytes]]) -> tuple[
 
 
 def _pair(
-    dataset: ImageDataset, first: tuple[str, int], second: tuple[str, int], difference: float = 0
+    dataset: ImageDataset,
+    first: tuple[str, int],
+    second: tuple[str, int],
+    difference: float | None = None,
 ) -> Pair:
-    return Pair(_place(dataset, *first), _place(dataset, *second), float(difference))
+    """Name two images, which are identical where no difference of theirs is given."""
+    places = (_place(dataset, *first), _place(dataset, *second))
+    return Pair(*places, identical=difference is None, difference=float(difference or 0.0))
 
 
 def _place(dataset: ImageDataset, split_name: str, index: int) -> Place:

@@ -39,13 +39,14 @@ class Pair:
     Attributes:
         first: the one of the earlier split.
         second: the other one.
-        difference: 0.0 for the same pixels. Else the root mean square difference of their 16x16
-            thumbnails as a share of the contrast of the second one's (the standard deviation of its
-            values, at least 1 of 255).
+        identical: whether their pixels are the same.
+        difference: root mean square difference of their 16x16 thumbnails as a share of the contrast
+            of the second one's (the standard deviation of its values, at least 1 of 255).
     """
 
     first: Place
     second: Place
+    identical: bool
     difference: float
 
 

@@ -9,7 +9,7 @@ from keras_lwcnn.pixels import to_range
 
 SPLITS = ("train", "val", "test")
 NAMED = 5
-"""Files that a note names at most."""
+"""Files that a note or an error names at most."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class ImageDataset:
             notes.append(f"{self.name}: {self.grey} grey images became RGB")
         if self.skipped:
             named = ", ".join(self.skipped[:NAMED]) + (", ..." if self.skipped[NAMED:] else "")
-            notes.append(f"{self.name}: {len(self.skipped)} broken images were skipped: {named}")
+            notes.append(f"{self.name}: broken images skipped: {len(self.skipped)} ({named})")
         return tuple(notes)
 
     def to_dict(self) -> dict[str, Any]:

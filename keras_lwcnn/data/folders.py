@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_lwcnn.data.dataset import ImageDataset, Split
+from keras_lwcnn.data.dataset import NAMED, ImageDataset, Split
 from keras_lwcnn.data.decoding import decode
 from keras_lwcnn.data.groups import group_ids
 from keras_lwcnn.data.splitting import cut
@@ -15,8 +15,6 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".
 TRAIN_FOLDERS = ("train", "trainval")
 VAL_FOLDERS = ("val", "valid", "validation")
 TEST_FOLDERS = ("test",)
-NAMED = 5
-"""Broken files that an error names at most."""
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,15 @@ def _from_names(files: Sequence[str], groups: str) -> list[str]:
             f"groups {groups!r} has {pattern.groups} groups in parentheses; needed is one, as in "
             r"'^(\d+)_', or the name of a column of index.csv"
         )
-    found = [pattern.search(Path(file).name) for file in files]
-    if None in found:
+    matches = [pattern.search(Path(file).name) for file in files]
+    ids = [match.group(1) if match else None for match in matches]
+    unfit = [file for file, found in zip(files, ids, strict=True) if not found]
+    if unfit:
         raise ValueError(
-            f"groups {groups!r} does not fit {found.count(None)} of {len(files)} file names, for "
-            f"example {files[found.index(None)]}"
+            f"groups {groups!r} does not fit {len(unfit)} of {len(files)} file names, for example "
+            f"{unfit[0]}"
         )
-    return [match.group(1) or "" for match in found]
+    return ids
 
 
 def _from_index(index: Path, files: Sequence[str], column: str) -> list[str]:

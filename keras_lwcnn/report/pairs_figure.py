@@ -44,7 +44,7 @@ def plot_pairs(check: DataCheck, dataset: ImageDataset, path: str | Path) -> Pat
         axes.set_axis_off()
     for place, pair in enumerate(shown):
         left, right = grid[place // ACROSS, 3 * (place % ACROSS) :][:2]
-        kind = f"near, {pair.difference:.2f}" if pair.difference else "identical"
+        kind = "identical" if pair.identical else f"near, {pair.difference:.2f}"
         color = "black" if pair.first.label == pair.second.label else "crimson"
         _draw(left, dataset, pair.second, kind, color)
         _draw(right, dataset, pair.first, "", color)

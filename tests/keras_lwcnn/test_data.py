@@ -68,7 +68,7 @@ def test_broken_images_are_left_out_when_asked_and_named(tmp_path):
     splits = (data.train, data.val, data.test)
     assert sum(len(split) for split in splits) == 59
     assert sorted(data.skipped) == sorted(data.to_dict()["skipped"]) == ["a/004.png", "b/cut.png"]
-    assert "2 broken images were skipped" in data.notes[0] and "a/004.png" in data.notes[0]
+    assert "broken images skipped: 2 (" in data.notes[0] and "a/004.png" in data.notes[0]
     for split in splits:
         assert len(split.files) == len(split)
         for image, label, file in zip(split.images, split.labels, split.files, strict=True):

@@ -53,7 +53,7 @@ def test_a_test_image_in_the_training_images_is_found(clean):
     assert counts(check) == {("train", "val"): (0, 0), ("train", "test"): (1, 0),
                              ("val", "test"): (0, 0)}  # fmt: skip
     (pair,) = check.pairs
-    assert (str(pair.first), str(pair.second), pair.difference) == ("train[6]", "test[3]", 0.0)
+    assert (str(pair.first), str(pair.second), pair.identical) == ("train[6]", "test[3]", True)
     assert check.findings == ("test images that are in train, too: 1 of 12",)
 
 
@@ -71,6 +71,15 @@ def test_copies_that_were_saved_again_are_near(clean):
     (pair,) = check.pairs
     assert (pair.first.index, pair.second.index) == (9, 0) and 0 < pair.difference < 0.25
     assert check.findings == ()
+
+
+def test_a_pixel_that_thumbnails_do_not_show_parts_near_from_identical(clean):
+    image = clean.train.images[9].copy()
+    image[0, 0] ^= 1
+    check = check_data(changed(clean, "test", 0, image))
+    (pair,) = check.pairs
+    assert not pair.identical and pair.difference < 0.01
+    assert check.overlaps[1].near == (pair,) and check.findings == ()
 
 
 def test_flat_images_of_different_brightness_are_not_near(clean):
