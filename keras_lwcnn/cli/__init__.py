@@ -6,7 +6,17 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from keras_lwcnn.cli import bench, compare, convert, data, models, report, run, train
+from keras_lwcnn.cli import (
+    bench,
+    compare,
+    convert,
+    data,
+    models,
+    pareto,
+    report,
+    run,
+    train,
+)
 from keras_lwcnn.version import __version__
 
 VERBS = {
@@ -16,6 +26,7 @@ VERBS = {
     "convert": convert,
     "compare": compare,
     "bench": bench,
+    "pareto": pareto,
     "report": report,
     "run": run,
 }
