@@ -16,6 +16,7 @@ from keras_lwcnn.cli import (
     report,
     run,
     train,
+    train_cost,
 )
 from keras_lwcnn.version import __version__
 
@@ -23,6 +24,7 @@ VERBS = {
     "models": models,
     "data": data,
     "train": train,
+    "train-cost": train_cost,
     "convert": convert,
     "compare": compare,
     "bench": bench,

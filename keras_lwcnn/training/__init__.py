@@ -1,6 +1,19 @@
-"""Training over `model.fit`: recipes, augmentation, progress, and the record of a run."""
+"""Training over `model.fit`: recipes, augmentation, progress, the record of a run, its cost."""
 
+from keras_lwcnn.training.cost import TrainingCost, TrainingSetup, measure_training
+from keras_lwcnn.training.memory import TrainingMemory, estimate_memory
 from keras_lwcnn.training.recipe import AUGMENTATIONS, OPTIMIZERS, Recipe
 from keras_lwcnn.training.trainer import TrainingResult, train
 
-__all__ = ["AUGMENTATIONS", "OPTIMIZERS", "Recipe", "TrainingResult", "train"]
+__all__ = [
+    "AUGMENTATIONS",
+    "OPTIMIZERS",
+    "Recipe",
+    "TrainingCost",
+    "TrainingMemory",
+    "TrainingResult",
+    "TrainingSetup",
+    "estimate_memory",
+    "measure_training",
+    "train",
+]
