@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from keras_lwcnn.training import TrainingCost
 
-# Seconds are called loaded above this share of the CPUs.
-QUIET_LOAD = 0.2
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn train-cost`."""
@@ -59,7 +56,7 @@ def _print(costs: Sequence[TrainingCost]) -> None:
         "MB of this process on this host, above the network as built: not a phone's. Estimate: "
         "gradients, optimizer and kept activations."
     )
-    if first.load_before > QUIET_LOAD * first.cpus:
+    if first.loaded:
         caption += (
             f" The machine was loaded ({first.load_before:.1f} on {first.cpus} CPUs): "
             "do not quote the seconds."
@@ -73,21 +70,18 @@ def _print(costs: Sequence[TrainingCost]) -> None:
     )
     table.add_column("network", no_wrap=True)
     gpu = any(cost.gpu_peak_bytes is not None for cost in costs)
-    columns = ["weights", "estimate", "of it\nactivations", "peak", "mean", *["GPU peak"] * gpu,
-               "seconds\na step", "first\nstep", "to first\n95 %"]  # fmt: skip
+    columns = ["weights", "estimate\nactivations", "peak\nmean", *["GPU\npeak"] * gpu,
+               "s a step\nfirst", "to the first\n95 %"]  # fmt: skip
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for cost in costs:
         table.add_row(
             cost.model,
             _megabytes(cost.estimate.weights),
-            _megabytes(cost.estimate.beyond_weights),
-            _megabytes(cost.estimate.activations),
-            _megabytes(cost.peak_bytes),
-            _megabytes(cost.mean_bytes),
+            f"{_megabytes(cost.estimate.beyond_weights)}\n{_megabytes(cost.estimate.activations)}",
+            f"{_megabytes(cost.peak_bytes)}\n{_megabytes(cost.mean_bytes)}",
             *([_megabytes(cost.gpu_peak_bytes)] if gpu else []),
-            f"{cost.step_seconds:.3g}",
-            f"{cost.first_step_seconds:.3g}",
+            f"{cost.step_seconds:.3g}\n{cost.first_step_seconds:.3g}",
             "" if cost is first else _ratio(first, cost),
         )
     console = Console()

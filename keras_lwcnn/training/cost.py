@@ -18,6 +18,9 @@ import psutil
 from keras_lwcnn.models import build
 from keras_lwcnn.training.memory import SLOTS, TrainingMemory, estimate_memory
 
+# Beyond this load a CPU, other work takes part of the CPUs.
+QUIET_LOAD = 0.2
+
 COMMAND = (sys.executable, "-m", "keras_lwcnn.training.cost_worker")
 
 
@@ -81,8 +84,9 @@ class TrainingCost:
             measured together took turns, so ratios hold round by round.
         backend: of Keras.
         cpus: logical ones of the machine.
-        load_before: load average of the last minute before the first round. Well above 0, other
-            work had its share of the CPUs, and seconds are not to be quoted.
+        load_before: load average of the last minute before the first round.
+        loaded: whether that is above 0.2 a CPU: other work then had its share of the CPUs, and
+            seconds are not to be quoted.
         date: of the end, UTC, ISO 8601.
     """
 
@@ -100,6 +104,7 @@ class TrainingCost:
     backend: str
     cpus: int
     load_before: float
+    loaded: bool
     date: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -211,5 +216,6 @@ def _cost(
         backend=rounds[0]["backend"],
         cpus=os.cpu_count(),
         load_before=load,
+        loaded=load > QUIET_LOAD * os.cpu_count(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

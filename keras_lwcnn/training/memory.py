@@ -48,8 +48,8 @@ def estimate_memory(
     """Estimate the memory of training: weights, gradients, optimizer and kept activations.
 
     Our design, after what every framework has to keep for backpropagation. A lower bound of what a
-    process takes: gradients of activations, copies inside layers, workspaces of convolutions and
-    the framework itself are not counted.
+    process takes: tensors inside layers (the depthwise result of a separable convolution),
+    gradients of activations, workspaces of convolutions and the framework itself are not counted.
 
     Args:
         model: any Keras model that `costs` counts, of a fixed input shape.
