@@ -11,7 +11,7 @@ import shutil
 import sys
 
 from android_bench import read_rows
-from benchmarks.readme import ROOT, fill_block
+from benchmarks.pages import ROOT, fill_block, markdown_table
 
 STORED = ROOT / "benchmarks" / "results" / "training_cost.jsonl"
 
@@ -27,14 +27,14 @@ def table(rows: list[dict]) -> str:
     )
     quiet = not any(row["loaded"] for row in rows)
     header = ["network", "weights", "estimate", "of it feature maps", "peak", "mean"]
-    lines = [header + ["seconds a step"] * quiet, ["---"] + ["---:"] * (5 + quiet)]
+    lines = []
     for row in rows:
         parts = row["estimate"]
         sizes = [parts["weights"], parts["gradients"] + parts["slots"] + parts["activations"],
                  parts["activations"], row["peak_bytes"], row["mean_bytes"]]  # fmt: skip
         seconds = [f"{row['step_seconds']:.2f}"] * quiet
         lines.append([row["model"], *(f"{size / 1e6:,.0f} MB" for size in sizes), *seconds])
-    return setting + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return setting + markdown_table(header + ["seconds a step"] * quiet, lines)
 
 
 def main() -> None:

@@ -77,5 +77,5 @@ def test_a_bench_row_is_checked_field_by_field(bench_row, change, found):
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="'benchmark'; allowed: data, train, training_cost, convert"):
+    with pytest.raises(ValueError, match="'benchmark'; allowed: data, train, training_cost"):
         read_rows(tmp_path / "rows.jsonl", kind="benchmark")
