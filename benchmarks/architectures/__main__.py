@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--search", action="store_true", help="candidates for L-Mobilenet")
     parser.add_argument("--train", type=int, metavar="EPOCHS", help="train each candidate first")
     parser.add_argument("--data", default="cifar10", help="what to train on (default cifar10)")
+    parser.add_argument("--images", type=int, help="train on so many only, balanced by class")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at a time")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these, besides the references")
     parser.add_argument("--sessions", type=int, default=15, help="turns of each file (default 15)")
@@ -74,7 +75,9 @@ def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
     names = list(builds)
     top1 = {}
     if options.train:
-        top1 = train_all(names, options.train, options.data, options.out, options.jobs)
+        top1 = train_all(
+            names, options.train, options.data, options.images, options.out, options.jobs
+        )
     print(f"timing {len(names)} networks at {size} px in turns", flush=True)
     title = "search" if options.search else f"networks@{size}"
     rows = options.results / f"{title}.rows.jsonl"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -27,7 +28,7 @@ def recipe(epochs: int) -> Recipe:
 
 
 def train_all(
-    names: Sequence[str], epochs: int, data: str, folder: Path, jobs: int
+    names: Sequence[str], epochs: int, data: str, images: int | None, folder: Path, jobs: int
 ) -> dict[str, float]:
     """Train each network that is not trained yet; return the last validation top-1 by name.
 
@@ -37,13 +38,15 @@ def train_all(
         names: names among `candidates()`.
         epochs: of each.
         data: what `load_data` takes.
+        images: train on so many images, balanced by class; None: on all.
         folder: each network gets a folder in it.
         jobs: how many are trained at a time.
 
     Raises:
         RuntimeError: a training failed; the message names its log.
     """
-    homes = {name: folder / f"{name}-{data}-{epochs}" for name in names}
+    setting = f"{data}-{epochs}" + (f"-{images}" if images else "")
+    homes = {name: folder / f"{name}-{setting}" for name in names}
 
     def train_one(name: str) -> None:
         home = homes[name]
@@ -51,6 +54,7 @@ def train_all(
             return
         home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", __name__, name, "--epochs", str(epochs)]
+        command += ["--images", str(images)] if images else []
         with (home / "log.txt").open("a") as log:
             done = subprocess.run(
                 [*command, "--data", data, "--out", home],
@@ -80,18 +84,26 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--images", type=int)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
     import keras
 
     from benchmarks.architectures.networks import candidates
-    from keras_lwcnn.data import load_data
+    from keras_lwcnn.data import balanced_indices, load_data
+    from keras_lwcnn.data.dataset import Split
     from keras_lwcnn.training import train
+
+    dataset = load_data(options.data)
+    if options.images:
+        chosen = balanced_indices(dataset.train.labels, options.images)
+        part = Split(dataset.train.images[chosen], dataset.train.labels[chosen])
+        dataset = replace(dataset, train=part)
 
     shared = recipe(options.epochs)
     keras.utils.set_random_seed(shared.seed)
-    train(candidates()[options.name](), load_data(options.data), shared, options.out)
+    train(candidates()[options.name](), dataset, shared, options.out)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def test_nothing_is_appended_when_one_of_the_rows_is_bad(tmp_path):
     ("line", "found"),
     [
         ('{"kind": "train", "date": "2025-01-0', "Unterminated string"),
-        ('{"kind": "tain", "date": "2025-01-01T00:00:00+00:00"}', "'tain'; allowed: train"),
+        ('{"kind": "tain", "date": "2025-01-01T00:00:00+00:00"}', "'tain'; allowed: data, train"),
         ('{"kind": "train", "date": "yesterday"}', "'yesterday'"),
         ('{"kind": "train", "date": "2025-01-01T00:00:00Z", "loss": NaN}', "NaN"),
         ("[1, 2]", r"\[1, 2\]"),
