@@ -77,7 +77,7 @@ def examine(options: argparse.Namespace) -> dict[str, Any]:
     test = load_data(options.data).test
     layers = condensable_layers(model)
     exact = [
-        (layer.active_inputs.sum(axis=0) == len(layer.mask) // layer.condensation_factor).all()
+        (layer.active_inputs.sum(axis=0) == layer.mask.shape[0] // layer.condensation_factor).all()
         for layer in layers
     ]
     images = preprocess_input(test.images[:IMAGES])
