@@ -23,7 +23,7 @@ from android_bench.reports.plots import accuracy_points, plot_accuracy
 from benchmarks.instructions import DEFAULT_CORES, count
 from benchmarks.pages import ROOT
 from keras_lwcnn.cli.compare import compare_files
-from keras_lwcnn.cli.convert import convert_model
+from keras_lwcnn.cli.conversion import convert_model
 
 MODES = ("float32", "int8")
 

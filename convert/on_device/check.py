@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from android_bench.worker import open_interpreter
+from convert.interpreter import open_interpreter
 
 
 @dataclass(frozen=True)

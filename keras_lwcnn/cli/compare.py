@@ -84,7 +84,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _refuse_conversion_options(args: argparse.Namespace) -> None:
-    from keras_lwcnn.cli.convert import DEFAULT_IMAGES
+    from keras_lwcnn.cli.conversion import DEFAULT_IMAGES
 
     unset = {"modes": None, "out": None, "input_range": None, "calibration_images": DEFAULT_IMAGES}
     for name, default in unset.items():
@@ -98,7 +98,7 @@ def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], 
     from convert.keras_file import check_keras_file, input_shape
     from keras_lwcnn.cli.common import data_from, loaded
     from keras_lwcnn.cli.compare_inputs import check_classes, recorded_source
-    from keras_lwcnn.cli.convert import compared_modes, convert_model
+    from keras_lwcnn.cli.conversion import compared_modes, convert_model
     from keras_lwcnn.record import read_record
 
     modes = compared_modes(args.modes)

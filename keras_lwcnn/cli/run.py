@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.cli.bench import bench_files
     from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
     from keras_lwcnn.cli.compare import compare_files
-    from keras_lwcnn.cli.convert import compared_modes, convert_model
+    from keras_lwcnn.cli.conversion import compared_modes, convert_model
     from keras_lwcnn.cli.report import write_page
     from keras_lwcnn.cli.train import recipe_from, train_model
     from keras_lwcnn.files import written_beside
@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
 def _check_calibration(args: argparse.Namespace, dataset: ImageDataset) -> None:
     """Refuse calibration images that the conversion would refuse, before the training starts."""
     from convert import check_calibration
-    from keras_lwcnn.cli.convert import calibration_from, checked_modes
+    from keras_lwcnn.cli.conversion import calibration_from, checked_modes
     from keras_lwcnn.models import model_named
 
     if any(mode.calibrated for mode in checked_modes(args.modes)):
