@@ -13,6 +13,7 @@ from keras_lwcnn.cli import (
     data,
     models,
     pareto,
+    recipes,
     report,
     run,
     train,
@@ -23,6 +24,7 @@ from keras_lwcnn.version import __version__
 VERBS = {
     "models": models,
     "data": data,
+    "recipes": recipes,
     "train": train,
     "train-cost": train_cost,
     "convert": convert,

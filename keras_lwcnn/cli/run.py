@@ -41,14 +41,14 @@ def main(args: argparse.Namespace) -> None:
 
     import_keras()
     out: Path = args.out
-    recipe = recipe_from(args)
+    recipe = recipe_from(args, args.model)
     compared_modes(args.modes)
     model_named(args.model)
     row = _finished_training(args, recipe)
     size = args.image_size or (row and row["dataset"]["input_shape"][0])
     dataset = loaded(data_from(args), size)
     _check_calibration(args, dataset)
-    rows = [row or train_model(args.model, dataset, size, recipe, out)]
+    rows = [row or train_model(args.model, dataset, size, recipe, out, args.deterministic)]
     rows += convert_model(
         out / "model.keras",
         out,
@@ -81,6 +81,7 @@ def _check_calibration(args: argparse.Namespace, dataset: ImageDataset) -> None:
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
     """Give the record of a finished training of the same settings in the folder, or None."""
     from keras_lwcnn.record import read_record
+    from keras_lwcnn.training import Recipe
 
     record = read_record(args.out / "model.keras")
     if not record or not (args.out / "model.keras").is_file():
@@ -88,7 +89,7 @@ def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, An
     dataset = record["dataset"]
     same = (
         record["model"] == args.model
-        and record["recipe"] == recipe.to_dict()
+        and Recipe.from_dict(record["recipe"]) == recipe
         and (dataset["source"], dataset.get("groups")) == (args.data, args.groups)
         and args.image_size in (None, dataset["input_shape"][0])
     )

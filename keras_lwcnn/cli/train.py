@@ -21,28 +21,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     add_recipe_arguments(parser)
     add_rows_argument(parser)
+    _add_process_arguments(parser)
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the settings of a recipe; what is not given keeps the recipe's default."""
-    parser.add_argument("--epochs", type=int, help="passes over the training images (default 15)")
-    parser.add_argument("--batch-size", type=int, help="images a step (default 64)")
-    parser.add_argument("--optimizer", help="adamw (default) or sgd")
-    parser.add_argument("--learning-rate", type=float, help="peak learning rate (default 0.003)")
-    parser.add_argument("--weight-decay", type=float, help="decoupled weight decay (default 0.01)")
-    parser.add_argument("--augmentation", help="none, shift (default) or shift_flip")
-    parser.add_argument("--label-smoothing", type=float, help="in [0, 1) (default 0)")
-    parser.add_argument("--seed", type=int, help="of everything random (default 0)")
+    """Declare the settings of a recipe; what is not given is the recipe's."""
+    group = parser.add_argument_group(
+        "recipe", "how to train; each setting that is given replaces the recipe's"
+    )
+    group.add_argument(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="a recipe for the network and the data that `lwcnn recipes` lists, any of those as "
+        "NETWORK/DATA/NAME, or the model.json of an earlier training (default: 15 epochs of AdamW)",
+    )
+    group.add_argument("--epochs", type=int, help="passes over the training images")
+    group.add_argument("--batch-size", type=int, help="images a step")
+    group.add_argument("--optimizer", help="adamw, adam or sgd")
+    group.add_argument("--learning-rate", type=float, help="peak learning rate")
+    group.add_argument("--schedule", help="cosine or constant")
+    group.add_argument("--warmup", type=float, help="share of the steps, in [0, 1)")
+    group.add_argument("--weight-decay", type=float, help="decoupled weight decay")
+    group.add_argument(
+        "--augmentation", help="none, shift, shift_flip or rotate_shift_flip_contrast"
+    )
+    group.add_argument("--label-smoothing", type=float, help="in [0, 1)")
+    group.add_argument("--loss", help="cross_entropy or class_balanced_focal")
+    group.add_argument("--ema", type=float, help="momentum of averaged weights, in [0, 1); 0: none")
+    group.add_argument("--precision", help="float32 or mixed_bfloat16 (for GPUs)")
+    group.add_argument("--pruning-share", type=float, help="of the epochs, for learned groups")
+    group.add_argument("--group-lasso", type=float, help="weight of it, for learned groups")
+    group.add_argument("--seed", type=int, help="of everything random")
+    group.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same bits in every run on one backend, where that is slower",
+    )
 
 
-def recipe_from(args: argparse.Namespace) -> Recipe:
-    """Make the recipe that the options describe."""
-    from dataclasses import fields
+def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "several processes",
+        "train on several machines or processes together, on the JAX backend (KERAS_BACKEND=jax): "
+        "start the same command on each, with its own --process-id; process 0 writes the results",
+    )
+    group.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="where process 0 listens")
+    group.add_argument("--process-id", type=int, metavar="I", help="of this one, 0 to N - 1")
+
+
+def recipe_from(args: argparse.Namespace, model: str) -> Recipe:
+    """Make the recipe that the options describe for a network."""
+    from dataclasses import fields, replace
 
     from keras_lwcnn.training.recipe import Recipe
 
     given = {field.name: getattr(args, field.name) for field in fields(Recipe)}
-    return Recipe(**{name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(_base_recipe(args.recipe, model, args.data), **given)
+
+
+def _base_recipe(name: str | None, model: str, data: str) -> Recipe:
+    from keras_lwcnn.record import read_record
+    from keras_lwcnn.training.recipe import Recipe
+    from keras_lwcnn.training.recipes import recipe_named
+
+    if name is None:
+        return Recipe()
+    if name.endswith(".json"):
+        record = read_record(name)
+        if not record:
+            raise ValueError(f"--recipe {name}: there is no such file")
+        return Recipe.from_dict(record["recipe"])
+    return recipe_named(name, model, Path(data).name.removesuffix(".npz")).recipe
+
+
+def join_processes(args: argparse.Namespace) -> bool:
+    """Join the processes that the options name; say whether this one is to print and write."""
+    given = {
+        "--processes": args.processes,
+        "--coordinator": args.coordinator,
+        "--process-id": args.process_id,
+    }
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return True
+    if missing:
+        raise ValueError(f"{', '.join(given)} go together; {', '.join(missing)} is missing")
+    from keras_lwcnn.training.distributed import join
+
+    join(args.processes, args.coordinator, args.process_id)
+    return args.process_id == 0
 
 
 def main(args: argparse.Namespace) -> None:
@@ -50,9 +119,13 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.cli.common import append_rows, data_from, import_keras
 
     import_keras()
-    recipe = recipe_from(args)
-    row = train_model(args.model, data_from(args), args.image_size, recipe, args.out)
-    append_rows(args.rows, [row])
+    recipe = recipe_from(args, args.model)
+    first = join_processes(args)
+    row = train_model(
+        args.model, data_from(args), args.image_size, recipe, args.out, args.deterministic, first
+    )
+    if first:
+        append_rows(args.rows, [row])
 
 
 def train_model(
@@ -61,6 +134,8 @@ def train_model(
     image_size: int | None,
     recipe: Recipe,
     out: Path,
+    deterministic: bool = False,
+    says: bool = True,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are.
 
@@ -69,7 +144,6 @@ def train_model(
     import keras
 
     from keras_lwcnn.cli.common import loaded
-    from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
     from keras_lwcnn.models import build, model_named
     from keras_lwcnn.training import train
 
@@ -82,12 +156,12 @@ def train_model(
         classes=len(dataset.class_names),
         classifier_activation=None,
     )
-    callbacks = []
-    if condensable_layers(model):
-        callbacks.append(Condensation(CondensationSchedule(total=recipe.epochs)))
-    result = train(model, dataset, recipe, out, input_range=entry.input_range, callbacks=callbacks)
-    print(
-        f"{name}: top-1 {result.val['top1']:.2%} on the {len(dataset.val)} validation "
-        f"images of {dataset.name}; wrote {out / 'model.keras'}"
+    result = train(
+        model, dataset, recipe, out, input_range=entry.input_range, deterministic=deterministic
     )
+    if says:
+        print(
+            f"{name}: top-1 {result.val['top1']:.2%} on the {len(dataset.val)} validation "
+            f"images of {dataset.name}; wrote {out / 'model.keras'}"
+        )
     return result.to_dict()

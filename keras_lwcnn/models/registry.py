@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
+from keras_lwcnn.models.condensenet import PRESETS, CondenseNet, CondenseNeXt
 from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 from keras_lwcnn.models.l_mobilenet import LMobileNet
 from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
@@ -43,6 +43,11 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "condensenext": ModelEntry(
         CondenseNeXt, "CondenseNeXt, reconstructed: learned groups, depthwise separable 3x3", 32
+    ),
+    "condensenext_tiny": ModelEntry(
+        partial(CondenseNeXt, name="condensenext_tiny", **PRESETS["tiny"]),
+        "CondenseNeXt, reconstructed, of 4-4-4 layers with growth 8-8-8",
+        32,
     ),
     "xception_lite": ModelEntry(
         XceptionLite, "Xception-Lite: Xception with 1x1 kernels and fewer channels", 224

@@ -3,11 +3,15 @@
 from keras_lwcnn.training.cost import TrainingCost, TrainingSetup, measure_training
 from keras_lwcnn.training.memory import TrainingMemory, estimate_memory
 from keras_lwcnn.training.recipe import AUGMENTATIONS, OPTIMIZERS, Recipe
-from keras_lwcnn.training.trainer import TrainingResult, train
+from keras_lwcnn.training.recipes import RECIPES, NamedRecipe, recipe_named
+from keras_lwcnn.training.result import TrainingResult
+from keras_lwcnn.training.trainer import train
 
 __all__ = [
     "AUGMENTATIONS",
     "OPTIMIZERS",
+    "RECIPES",
+    "NamedRecipe",
     "Recipe",
     "TrainingCost",
     "TrainingMemory",
@@ -15,5 +19,6 @@ __all__ = [
     "TrainingSetup",
     "estimate_memory",
     "measure_training",
+    "recipe_named",
     "train",
 ]

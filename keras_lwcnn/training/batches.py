@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_lwcnn.data.dataset import Split
+from keras_lwcnn.training.distributed import Part
 
 
 def labels_for_loss(split: Split, classes: int | None) -> np.ndarray:
@@ -18,18 +19,30 @@ class ShuffledBatches(keras.utils.PyDataset):
         epoch: the epoch whose order is given, from 0; `SeededEpochs` sets it.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int, classes: int | None) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, seed: int, classes: int | None, part: Part
+    ) -> None:
         """Keep the split.
 
         Args:
             split: images and labels.
-            batch_size: images a batch; at most the number of images is used.
+            batch_size: images a batch, over all processes; at most the number of images is used.
             seed: of the order.
             classes: give labels as one-hot rows of this length; None gives indices.
+            part: what this process gets of every batch.
+
+        Raises:
+            ValueError: batches that cannot be spread over the devices of all processes.
         """
         super().__init__()
         self.split = split
+        self.part = part
         self.batch_size = min(batch_size, len(split))
+        if self.batch_size % part.devices:
+            raise ValueError(
+                f"batch_size has to be a multiple of the {part.devices} devices of "
+                f"{part.count} processes, got {self.batch_size}"
+            )
         self.seed = seed
         self.labels = labels_for_loss(split, classes)
         self.epoch = 0
@@ -50,7 +63,44 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Give the images and labels of one batch."""
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = self.part.of(self._order[index * self.batch_size :][: self.batch_size])
+        return self.split.images[chosen], self.labels[chosen]
+
+
+class OrderedBatches(keras.utils.PyDataset):
+    """All images of a split in their order.
+
+    Where processes train together, the last few images are left out that do not fill a row of
+    their devices: fewer than there are devices.
+    """
+
+    BATCH = 256
+
+    def __init__(self, split: Split, classes: int | None, part: Part) -> None:
+        """Keep the split; arguments as of `ShuffledBatches`.
+
+        Raises:
+            ValueError: fewer images than devices.
+        """
+        super().__init__()
+        self.split = split
+        self.part = part
+        self.labels = labels_for_loss(split, classes)
+        self.batch_size = max(1, self.BATCH // part.devices) * part.devices
+        self.images = len(split) // part.devices * part.devices
+        if not self.images:
+            raise ValueError(
+                f"{len(split)} validation images are fewer than {part.devices} devices"
+            )
+
+    def __len__(self) -> int:
+        """Give the number of batches."""
+        return -(-self.images // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the images and labels of one batch."""
+        start = index * self.batch_size
+        chosen = self.part.of(np.arange(start, min(start + self.batch_size, self.images)))
         return self.split.images[chosen], self.labels[chosen]
 
 

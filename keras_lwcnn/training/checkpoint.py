@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_lwcnn.files import write_json, written_beside
+from keras_lwcnn.training.distributed import Part, from_first
 
 WEIGHTS_FILE = "checkpoint.weights.h5"
 SETTINGS_FILE = "checkpoint.json"
@@ -24,15 +25,19 @@ class Checkpoint(keras.callbacks.Callback):
     two files cannot disagree.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], steps_per_epoch: int) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, Any], steps_per_epoch: int, part: Part
+    ) -> None:
         """Prepare a checkpoint.
 
         Args:
             folder: where the two files go.
             settings: JSON values that say what is trained; a checkpoint of others is refused.
             steps_per_epoch: optimizer steps of an epoch.
+            part: of this process: the first one reads and writes, for all.
         """
         super().__init__()
+        self.part = part
         self.folder = folder
         self.settings = json.loads(json.dumps(settings))
         self.steps_per_epoch = steps_per_epoch
@@ -65,14 +70,22 @@ class Checkpoint(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Load the checkpoint into a compiled model and return the epoch to go on with, from 0."""
-        if not self.check():
+        found = self.part.index == 0 and self.check()
+        (found,) = from_first([np.asarray(found)], self.part)
+        if not found:
             return 0
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.folder / WEIGHTS_FILE)
-        epoch = self._step(model) // self.steps_per_epoch
-        stored = json.loads((self.folder / SETTINGS_FILE).read_text())["history"]
-        self.history = {name: values[:epoch] for name, values in stored.items()}
-        return epoch
+        if self.part.index == 0:
+            model.load_weights(self.folder / WEIGHTS_FILE)
+            stored = json.loads((self.folder / SETTINGS_FILE).read_text())["history"]
+            epoch = self._step(model) // self.steps_per_epoch
+            self.history = {name: values[:epoch] for name, values in stored.items()}
+        if self.part.count > 1:
+            variables = [*model.variables, *model.optimizer.variables]
+            values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+            for variable, value in zip(variables, from_first(values, self.part), strict=True):
+                variable.assign(value)
+        return self._step(model) // self.steps_per_epoch
 
     @staticmethod
     def _step(model: keras.Model) -> int:
@@ -92,6 +105,8 @@ class Checkpoint(keras.callbacks.Callback):
         """Store the state after an epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
+        if self.part.index:
+            return
         state = {"settings": self.settings, "history": self.history}
         write_json(self.folder / SETTINGS_FILE, state)
         with written_beside(self.folder / WEIGHTS_FILE) as temporary:
@@ -99,5 +114,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def remove(self) -> None:
         """Delete the files once the run is finished and its results are stored."""
+        if self.part.index:
+            return
         for name in (WEIGHTS_FILE, SETTINGS_FILE):
             (self.folder / name).unlink(missing_ok=True)

@@ -12,6 +12,13 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
     They act on each image for itself, only while training, and on every backend.
     """
     layers = []
+    if augmentation == "rotate_shift_flip_contrast":
+        return [
+            keras.layers.RandomRotation(0.15, name="rotate"),
+            keras.layers.RandomTranslation(0.1, 0.1, name="shift"),
+            keras.layers.RandomFlip("horizontal", name="flip"),
+            keras.layers.RandomContrast(0.1, value_range=(0, 255), name="contrast"),
+        ]
     if augmentation in ("shift", "shift_flip"):
         layers.append(
             keras.layers.RandomTranslation(

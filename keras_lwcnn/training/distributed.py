@@ -1,0 +1,88 @@
+"""Several processes that train one network together, on one machine or more: JAX only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Part:
+    """This process's part of every batch.
+
+    Attributes:
+        index: number of the process, from 0; process 0 writes the files.
+        count: how many processes there are.
+        devices: devices that a batch is spread over, of all processes.
+    """
+
+    index: int = 0
+    count: int = 1
+    devices: int = 1
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Give this process's rows of a batch; together, in order, the parts are the batch."""
+        share = len(rows) // self.count
+        return rows[self.index * share : (self.index + 1) * share]
+
+
+def join(processes: int, coordinator: str, process_id: int) -> None:
+    """Join the other processes, and let models that are built from now on train on all of them.
+
+    Has to be called before JAX is used. Every process then builds the same model after
+    `keras.utils.set_random_seed` with the same seed and calls `train` with the same arguments.
+
+    Args:
+        processes: how many there are, at least 2.
+        coordinator: HOST:PORT on which process 0 listens, reachable from all.
+        process_id: number of this one, 0 to `processes` - 1.
+
+    Raises:
+        ValueError: a number out of range, a coordinator that is no HOST:PORT, or another backend
+            than JAX.
+        RuntimeError: the others could not be reached.
+    """
+    if processes < 2:
+        raise ValueError(f"processes has to be at least 2, got {processes}")
+    if not 0 <= process_id < processes:
+        raise ValueError(f"process_id has to be 0 to {processes - 1}, got {process_id}")
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"coordinator has to be HOST:PORT, got {coordinator!r}")
+    if keras.backend.backend() != "jax":
+        raise ValueError(
+            "several processes train on the JAX backend (KERAS_BACKEND=jax), this is "
+            f"{keras.backend.backend()}"
+        )
+    import jax
+
+    # Only used where devices are CPUs.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(
+        coordinator_address=coordinator, num_processes=processes, process_id=process_id
+    )
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(
+            devices=keras.distribution.list_devices(), auto_shard_dataset=False
+        )
+    )
+
+
+def this_part() -> Part:
+    """Give this process's part; the whole where it did not join others."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return Part()
+    import jax
+
+    return Part(jax.process_index(), jax.process_count(), jax.device_count())
+
+
+def from_first(values: Sequence[np.ndarray], part: Part) -> list[np.ndarray]:
+    """Give the values of process 0 to all; those of the others count for shape and dtype."""
+    if part.count == 1:
+        return list(values)
+    from jax.experimental import multihost_utils
+
+    return [np.asarray(value) for value in multihost_utils.broadcast_one_to_all(list(values))]

@@ -1,0 +1,50 @@
+"""How the backend computes: mixed precision, and the same bits in every run."""
+
+import os
+
+import keras
+
+
+def in_precision(model: keras.Model, precision: str) -> keras.Model:
+    """Give a copy of a model that computes in another precision, with the same float32 weights.
+
+    Args:
+        model: a float32 model.
+        precision: a dtype policy of Keras with float32 variables, as `mixed_bfloat16`.
+
+    Returns:
+        The copy; `model` itself for `float32`.
+    """
+    if precision == "float32":
+        return model
+
+    def in_policy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config({**layer.get_config(), "dtype": precision})
+
+    copy = keras.models.clone_model(model, clone_function=in_policy, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def make_deterministic() -> None:
+    """Ask the backend for operations that give the same bits in every run, where they are slower.
+
+    CPU operations of JAX are deterministic anyway; for its GPU ones this has to be called before
+    JAX is first used.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+    elif backend == "jax":
+        flag = "--xla_gpu_deterministic_ops=true"
+        flags = os.environ.get("XLA_FLAGS", "")
+        if flag not in flags:
+            os.environ["XLA_FLAGS"] = f"{flags} {flag}".strip()
+    elif backend == "torch":
+        import torch
+
+        # cuBLAS reads it when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)

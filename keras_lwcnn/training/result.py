@@ -1,0 +1,46 @@
+"""The record of a finished training."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_lwcnn.files import write_json
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The record of a finished run, as it stands in the JSON beside the `.keras` file.
+
+    Attributes:
+        model: name of the network.
+        dataset: facts of the data set (`ImageDataset.to_dict`).
+        input_range: what pixels 0 and 255 became for the network.
+        output: `logits` or `probabilities`.
+        recipe: settings of the run (`Recipe.to_dict`).
+        val: loss and top1 of the finished network on the validation images.
+        history: a value an epoch for loss, top1, val_loss and val_top1 (losses in nats, top1 in
+            [0, 1]; training figures are running means over the augmented epoch).
+        seconds: wall-clock time of the epochs run by the last call.
+        versions: of Keras, its backend's name, and keras-lwcnn.
+        date: of the end of the run, UTC, ISO 8601.
+    """
+
+    model: str
+    dataset: dict[str, Any]
+    input_range: tuple[float, float]
+    output: str
+    recipe: dict[str, Any]
+    val: dict[str, float]
+    history: dict[str, list[float]]
+    seconds: float
+    versions: dict[str, str]
+    date: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the record as a row of kind `train`."""
+        return {"kind": "train", **json.loads(json.dumps(asdict(self)))}
+
+    def save(self, path: Path) -> Path:
+        """Write the record as JSON."""
+        return write_json(path, self.to_dict())
