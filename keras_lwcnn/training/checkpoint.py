@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_lwcnn.files import write_json, written_beside
-from keras_lwcnn.training.distributed import Part, from_first
+from keras_lwcnn.files import write_json
+from keras_lwcnn.training.distributed import Part, from_first, written_by_first
 
 WEIGHTS_FILE = "checkpoint.weights.h5"
 SETTINGS_FILE = "checkpoint.json"
@@ -71,21 +72,21 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Load the checkpoint into a compiled model and return the epoch to go on with, from 0."""
         found = self.part.index == 0 and self.check()
-        (found,) = from_first([np.asarray(found)], self.part)
-        if not found:
+        weights, state = (
+            from_first((self.folder / name).read_bytes() if found else b"", self.part)
+            for name in (WEIGHTS_FILE, SETTINGS_FILE)
+        )
+        if not weights:
             return 0
         model.optimizer.build(model.trainable_variables)
-        if self.part.index == 0:
-            model.load_weights(self.folder / WEIGHTS_FILE)
-            stored = json.loads((self.folder / SETTINGS_FILE).read_text())["history"]
-            epoch = self._step(model) // self.steps_per_epoch
-            self.history = {name: values[:epoch] for name, values in stored.items()}
-        if self.part.count > 1:
-            variables = [*model.variables, *model.optimizer.variables]
-            values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-            for variable, value in zip(variables, from_first(values, self.part), strict=True):
-                variable.assign(value)
-        return self._step(model) // self.steps_per_epoch
+        with TemporaryDirectory() as folder:
+            path = Path(folder, WEIGHTS_FILE)
+            path.write_bytes(weights)
+            model.load_weights(path)
+        epoch = self._step(model) // self.steps_per_epoch
+        history = json.loads(state)["history"]
+        self.history = {name: values[:epoch] for name, values in history.items()}
+        return epoch
 
     @staticmethod
     def _step(model: keras.Model) -> int:
@@ -105,11 +106,10 @@ class Checkpoint(keras.callbacks.Callback):
         """Store the state after an epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        if self.part.index:
-            return
-        state = {"settings": self.settings, "history": self.history}
-        write_json(self.folder / SETTINGS_FILE, state)
-        with written_beside(self.folder / WEIGHTS_FILE) as temporary:
+        if self.part.index == 0:
+            state = {"settings": self.settings, "history": self.history}
+            write_json(self.folder / SETTINGS_FILE, state)
+        with written_by_first(self.folder / WEIGHTS_FILE, self.part) as temporary:
             self.model.save_weights(temporary)
 
     def remove(self) -> None:

@@ -1,10 +1,15 @@
 """Several processes that train one network together, on one machine or more: JAX only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
+
+from keras_lwcnn.files import written_beside
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,26 @@ def this_part() -> Part:
     return Part(jax.process_index(), jax.process_count(), jax.device_count())
 
 
-def from_first(values: Sequence[np.ndarray], part: Part) -> list[np.ndarray]:
-    """Give the values of process 0 to all; those of the others count for shape and dtype."""
+def from_first(content: bytes, part: Part) -> bytes:
+    """Give what process 0 has to all processes."""
     if part.count == 1:
-        return list(values)
-    from jax.experimental import multihost_utils
+        return content
+    from jax.experimental.multihost_utils import broadcast_one_to_all
 
-    return [np.asarray(value) for value in multihost_utils.broadcast_one_to_all(list(values))]
+    length = int(broadcast_one_to_all(np.asarray(len(content))))
+    own = np.frombuffer(content, np.uint8) if part.index == 0 else np.zeros(length, np.uint8)
+    return np.asarray(broadcast_one_to_all(own)).astype(np.uint8).tobytes()
+
+
+@contextmanager
+def written_by_first(path: Path, part: Part) -> Iterator[Path]:
+    """Give a path to write to, whose file is kept under `path` by process 0 alone.
+
+    Keras makes variables while it saves, which is a step of all processes.
+    """
+    if part.index == 0:
+        with written_beside(path) as temporary:
+            yield temporary
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder, path.name)

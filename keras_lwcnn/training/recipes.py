@@ -114,7 +114,7 @@ def _recipes() -> list[NamedRecipe]:
         for network in ("condensenet", "condensenext", "condensenext_tiny"):
             # Condensed networks are small: they underfit, and less weight decay suits them.
             ours = replace(_OURS_32, weight_decay=0.01, label_smoothing=0.0)
-            short = replace(_SHORT_32, weight_decay=0.01)
+            short = replace(_SHORT_32, epochs=12, weight_decay=0.01)
             recipes += [
                 NamedRecipe(network, data, "ours", ours, _OURS),
                 NamedRecipe(network, data, "short", short, _OURS),

@@ -10,10 +10,9 @@ import keras
 
 from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
 from keras_lwcnn.data.dataset import ImageDataset
-from keras_lwcnn.files import written_beside
 from keras_lwcnn.training.batches import OrderedBatches, SeededEpochs, ShuffledBatches
 from keras_lwcnn.training.checkpoint import Checkpoint
-from keras_lwcnn.training.distributed import this_part
+from keras_lwcnn.training.distributed import this_part, written_by_first
 from keras_lwcnn.training.numerics import in_precision, make_deterministic
 from keras_lwcnn.training.optimization import loss_of, optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
@@ -139,9 +138,9 @@ def train(
         },
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+    with written_by_first(out / "model.keras", part) as temporary:
+        model.save(temporary)
     if part.index == 0:
-        with written_beside(out / "model.keras") as temporary:
-            model.save(temporary)
         result.save(out / "model.json")
         checkpoint.remove()
     return result

@@ -30,9 +30,13 @@ for name, arguments in networks.items():
     )
     before = [np.array(w) for w in model.get_weights()]
     with tempfile.TemporaryDirectory() as out:
-        result = train(model, small, Recipe(epochs=1, batch_size=32), out)
+        recipe = Recipe(epochs=1, batch_size=32, ema=0.5, schedule="constant")
+        result = train(model, small, recipe, out)
         loaded = keras.saving.load_model(pathlib.Path(out) / "model.keras")
-    assert np.isfinite(result.history["loss"]).all()
+    # Validated with the averaged weights, which are those that stay. Condensing the classifier
+    # changes the network after the last validation.
+    if name != "condensenext":
+        np.testing.assert_allclose(result.history["val_loss"][-1], result.val["loss"], rtol=1e-4)
     assert any((a != b).any() for a, b in zip(before, model.get_weights()))
     x = small.train.images[:4].astype("float32") / 127.5 - 1
     np.testing.assert_allclose(

@@ -1,4 +1,5 @@
 import json
+import resource
 
 import keras
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from keras_lwcnn.condensation import Condensation, CondensationSchedule, is_condensed
 from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
-from keras_lwcnn.models import CondenseNeXt
-from keras_lwcnn.training import Recipe, train
+from keras_lwcnn.models import MODELS, CondenseNeXt
+from keras_lwcnn.training import AUGMENTATIONS, RECIPES, Recipe, recipe_named, train
 from keras_lwcnn.training.checkpoint import SETTINGS_FILE, WEIGHTS_FILE, TrainingDiverged
+from keras_lwcnn.training.optimization import optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
 
 
@@ -136,6 +138,13 @@ def test_a_model_that_does_not_fit_the_data_is_refused(small, tmp_path, network,
         ("epochs", 0),
         ("batch_size", -1),
         ("optimizer", "adagrad"),
+        ("schedule", "step"),
+        ("warmup", 1.0),
+        ("loss", "hinge"),
+        ("ema", 1.0),
+        ("precision", "float16"),
+        ("pruning_share", 0.0),
+        ("group_lasso", -1.0),
         ("learning_rate", 0.0),
         ("weight_decay", -0.1),
         ("augmentation", "mixup"),
@@ -146,6 +155,110 @@ def test_recipe_settings_out_of_range_are_refused_with_their_value(setting, valu
     with pytest.raises(ValueError) as raised:
         Recipe(**{setting: value})
     assert str(value) in str(raised.value) and setting.split("_")[0] in str(raised.value)
+
+
+def test_settings_that_contradict_each_other_are_refused():
+    with pytest.raises(ValueError, match="adam has no weight decay, got weight_decay=0.01"):
+        Recipe(optimizer="adam")
+    with pytest.raises(ValueError, match="got 0.1 with class_balanced_focal"):
+        Recipe(loss="class_balanced_focal", label_smoothing=0.1)
+
+
+def test_recipes_by_name_survive_their_dict_and_an_unknown_setting_is_refused():
+    for named in RECIPES.values():
+        assert named.network in MODELS
+        settings = json.loads(json.dumps(named.to_dict()))
+        for key in ("kind", "id", "source"):
+            del settings[key]
+        assert Recipe.from_dict(settings) == named.recipe
+    assert recipe_named("ours", "l_mobilenet", "cifar10").recipe.epochs == 200
+    assert recipe_named("condensenet/cifar10/published", "x", "y").recipe.learning_rate == 0.1
+    with pytest.raises(ValueError, match="no recipe 'l_mobilenet/digits/ours'; there are l_mobil"):
+        recipe_named("ours", "l_mobilenet", "digits")
+    with pytest.raises(ValueError, match="unknown settings of a recipe: momentum"):
+        Recipe.from_dict({"momentum": 0.9})
+
+
+def learning_rates(recipe, steps):
+    optimizer = optimizer_of(recipe, steps)
+    optimizer.build([])
+    rates = []
+    for step in range(steps):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    return np.array(rates)
+
+
+def test_the_learning_rate_follows_its_schedule():
+    cosine = learning_rates(Recipe(learning_rate=0.1, warmup=0.25), 40)
+    np.testing.assert_allclose(cosine[:11], np.linspace(0, 0.1, 11), atol=1e-7)
+    np.testing.assert_allclose(cosine[25], 0.05, atol=1e-7)
+    assert cosine[-1] < 1e-3
+    constant = Recipe(schedule="constant", learning_rate=0.1, warmup=0.25)
+    np.testing.assert_allclose(learning_rates(constant, 40)[10:], 0.1, atol=1e-7)
+    plain = learning_rates(Recipe(schedule="constant", learning_rate=0.1, warmup=0.0), 5)
+    np.testing.assert_allclose(plain, 0.1, atol=1e-7)
+
+
+def test_the_averaged_weights_are_those_that_are_validated_and_saved(small, tmp_path):
+    class LastWeights(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.kernel = np.array(self.model.trainable_variables[0])
+
+    last = LastWeights()
+    recipe = Recipe(epochs=2, schedule="constant", ema=0.99)
+    model = tiny_network()
+    result = train(model, small, recipe, tmp_path, callbacks=[last])
+    assert result.history["val_loss"][-1] == pytest.approx(result.val["loss"], rel=1e-4)
+    assert np.abs(model.trainable_variables[0] - last.kernel).max() > 1e-3
+
+
+def test_mixed_precision_trains_and_saves_a_float32_network(small, tmp_path):
+    recipe = Recipe(epochs=6, batch_size=32, learning_rate=1e-2, precision="mixed_bfloat16")
+    model = tiny_network()
+    result = train(model, small, recipe, tmp_path)
+    assert result.history["loss"][-1] < 0.8 * result.history["loss"][0]
+    # Validated in bfloat16 while training, in float32 at the end.
+    assert result.history["val_loss"][-1] == pytest.approx(result.val["loss"], rel=0.05)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+
+
+def test_the_class_balanced_loss_trains(small, tmp_path):
+    recipe = Recipe(epochs=6, batch_size=32, learning_rate=1e-2, loss="class_balanced_focal")
+    history = train(tiny_network("softmax"), small, recipe, tmp_path).history
+    assert history["loss"][-1] < 0.8 * history["loss"][0]
+
+
+def test_a_recipe_with_a_lasso_is_refused_for_a_network_without_learned_groups(small, tmp_path):
+    with pytest.raises(ValueError, match="group_lasso=1e-05 is for networks with learned groups"):
+        train(tiny_network(), small, Recipe(group_lasso=1e-5), tmp_path)
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(small, tmp_path):
+    recipe = Recipe(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_network(), small, recipe, tmp_path, callbacks=[StopAt(5)])
+    good = (tmp_path / WEIGHTS_FILE).read_bytes()
+    # What a full disk does to a process: a file cannot grow any more.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(good) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            train(tiny_network(), small, recipe, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / WEIGHTS_FILE).read_bytes() == good
+    assert not list(tmp_path.glob(".partial*"))
+    assert train(tiny_network(), small, recipe, tmp_path).history["loss"]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_every_augmentation_keeps_pixels_in_their_range(small, augmentation):
+    passing = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
+    model = with_preparation(passing, augmentation, (-1.0, 1.0))
+    moved = np.asarray(model(small.train.images[:16], training=True))
+    assert moved.min() >= -1 - 1e-5 and moved.max() <= 1 + 1e-5
 
 
 def test_augmentation_acts_while_training_only(small):
@@ -178,7 +291,8 @@ def test_a_condensed_network_resumes_and_is_recorded_as_it_was_saved(small, tmp_
     with pytest.raises(KeyboardInterrupt):
         train(network(), small, recipe, tmp_path, callbacks=[condensation(), StopAt(6)])
     model = network()
-    result = train(model, small, recipe, tmp_path, callbacks=[condensation()])
+    # The schedule that the recipe describes is the one that the first call was given.
+    result = train(model, small, recipe, tmp_path)
     assert is_condensed(model)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert is_condensed(loaded)
