@@ -18,6 +18,7 @@ from keras_lwcnn.cli import (
     run,
     train,
     train_cost,
+    transfer,
 )
 from keras_lwcnn.version import __version__
 
@@ -26,6 +27,7 @@ VERBS = {
     "data": data,
     "recipes": recipes,
     "train": train,
+    "transfer": transfer,
     "train-cost": train_cost,
     "convert": convert,
     "compare": compare,

@@ -76,7 +76,7 @@ def recipe_from(args: argparse.Namespace, model: str) -> Recipe:
 
     from keras_lwcnn.training.recipe import Recipe
 
-    given = {field.name: getattr(args, field.name) for field in fields(Recipe)}
+    given = {field.name: getattr(args, field.name, None) for field in fields(Recipe)}
     given = {name: value for name, value in given.items() if value is not None}
     return replace(_base_recipe(args.recipe, model, args.data), **given)
 

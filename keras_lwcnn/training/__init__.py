@@ -6,6 +6,7 @@ from keras_lwcnn.training.recipe import AUGMENTATIONS, OPTIMIZERS, Recipe
 from keras_lwcnn.training.recipes import RECIPES, NamedRecipe, recipe_named
 from keras_lwcnn.training.result import TrainingResult
 from keras_lwcnn.training.trainer import train
+from keras_lwcnn.training.transfer import transfer, with_new_head
 
 __all__ = [
     "AUGMENTATIONS",
@@ -21,4 +22,6 @@ __all__ = [
     "measure_training",
     "recipe_named",
     "train",
+    "transfer",
+    "with_new_head",
 ]

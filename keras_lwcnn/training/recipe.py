@@ -43,6 +43,10 @@ class Recipe:
         pruning_share: of networks with learned groups: share of the epochs after which they are
             condensed, in (0, 1].
         group_lasso: of networks with learned groups: weight of the lasso until then, at least 0.
+        frozen: for transfer learning: the last stage or layer, by name, that stays as it is with
+            all before it, batch normalization in inference mode; `base` for all but the last
+            layer, empty for none.
+        frozen_normalization: whether batch normalization stays in inference mode everywhere.
         seed: of weights drawn while training, shuffling and augmentation.
     """
 
@@ -60,6 +64,8 @@ class Recipe:
     precision: str = "float32"
     pruning_share: float = 0.5
     group_lasso: float = 0.0
+    frozen: str = ""
+    frozen_normalization: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

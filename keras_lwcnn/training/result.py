@@ -24,6 +24,8 @@ class TrainingResult:
         seconds: wall-clock time of the epochs run by the last call.
         versions: of Keras, its backend's name, and keras-lwcnn.
         date: of the end of the run, UTC, ISO 8601.
+        origin: of the weights that the run began with: sha256 of their file, and the data and
+            epochs that they were trained with; None for random ones.
     """
 
     model: str
@@ -36,6 +38,7 @@ class TrainingResult:
     seconds: float
     versions: dict[str, str]
     date: str
+    origin: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record as a row of kind `train`."""

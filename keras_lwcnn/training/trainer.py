@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -13,6 +14,7 @@ from keras_lwcnn.data.dataset import ImageDataset
 from keras_lwcnn.training.batches import OrderedBatches, SeededEpochs, ShuffledBatches
 from keras_lwcnn.training.checkpoint import Checkpoint
 from keras_lwcnn.training.distributed import this_part, written_by_first
+from keras_lwcnn.training.freezing import frozen
 from keras_lwcnn.training.numerics import in_precision, make_deterministic
 from keras_lwcnn.training.optimization import loss_of, optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
@@ -32,6 +34,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     show_progress: bool = True,
     deterministic: bool = False,
+    origin: dict[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a classifier with `model.fit` and write `model.keras` and `model.json` into a folder.
 
@@ -53,6 +56,7 @@ def train(
         callbacks: further ones.
         show_progress: show a bar, or lines where there is no terminal.
         deterministic: ask the backend for operations that repeat to the bit, where they are slower.
+        origin: facts of the weights that the model comes with, for the record.
 
     Returns:
         The record that was also written.
@@ -75,6 +79,7 @@ def train(
         "dataset": dataset.to_dict(),
         "recipe": recipe.to_dict(),
         "input_range": list(input_range),
+        "origin": origin,
     }
     checkpoint = Checkpoint(out, settings, len(batches), part)
     checkpoint.check()
@@ -90,14 +95,15 @@ def train(
         if one_hot
         else [keras.metrics.SparseCategoricalAccuracy("top1")],
     }
-    whole.compile(optimizer=optimizer_of(recipe, recipe.epochs * len(batches)), **measures)
-    first_epoch = checkpoint.restore(whole)
-    started = time.perf_counter()
     with ExitStack() as stack:
+        stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
+        whole.compile(optimizer=optimizer_of(recipe, recipe.epochs * len(batches)), **measures)
+        first_epoch = checkpoint.restore(whole)
         shown = []
         if show_progress and part.index == 0:
             shown.append(RichProgress(model.name, recipe.epochs, len(batches)))
             stack.callback(shown[0].close)
+        started = time.perf_counter()
         whole.fit(
             batches,
             epochs=recipe.epochs,
@@ -114,7 +120,7 @@ def train(
             ],
             verbose=0,
         )
-    seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
     if working is not model:
         model.set_weights(working.get_weights())
         whole = with_preparation(model, "none", input_range)
@@ -137,6 +143,7 @@ def train(
             "keras_lwcnn": __version__,
         },
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        origin=origin,
     )
     with written_by_first(out / "model.keras", part) as temporary:
         model.save(temporary)
