@@ -1,0 +1,113 @@
+"""Networks trained under one recipe, with several seeds each, measured on the test images.
+
+    LWCNN_DATA=... python -m benchmarks.seeds xception_lite xception \
+        --data deeppcb96 --groups '^(\\d+)_' --image-size 72 \
+        --recipe xception_lite/deeppcb96/ours --epochs 3 --seeds 0 1 2
+
+The networks take turns, seed by seed, each in a process with one core (`--jobs` of them at a
+time), so that a run that is cut short still has pairs; the same command goes on. Appends one row of
+kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test top-1 of the float32
+and the int8 file of the last epoch, and the best top-1 on the validation images of all epochs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.architectures.training import ONE_CORE
+from benchmarks.pages import ROOT
+
+STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
+LWCNN = [sys.executable, "-c", "import sys; from keras_lwcnn.cli import main; sys.exit(main())"]
+
+
+def train_and_compare(network: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Train one network, or go on with it, and give its row."""
+    setting = [options.data, str(options.image_size or ""), options.recipe.replace("/", "-")]
+    home = options.out / "-".join(
+        [network, *filter(None, setting), f"{options.epochs}e", str(seed)]
+    )
+    home.mkdir(parents=True, exist_ok=True)
+    data = ["--data", options.data]
+    data += ["--groups", options.groups] if options.groups else []
+    data += ["--image-size", str(options.image_size)] if options.image_size else []
+    training = ["train", network, *data, "--out", home, "--recipe", options.recipe]
+    training += ["--epochs", str(options.epochs), "--seed", str(seed), *options.more]
+    rows = home / "compare.jsonl"
+    comparing = ["compare", home / "model.keras", "--modes", "float32,int8", "--no-latency"]
+    for done, command in (
+        (home / "model.json", training),
+        (rows, [*comparing, *data, "--rows", rows]),
+    ):
+        if not done.is_file():
+            _run(command, home / "log.txt")
+    record = json.loads((home / "model.json").read_text())
+    compared = {row["mode"]: row for row in map(json.loads, rows.read_text().splitlines())}
+    history = record["history"]
+    return {
+        "kind": "seed",
+        "date": record["date"],
+        "network": network,
+        "seed": seed,
+        "data": {**record["dataset"], "class_names": len(record["dataset"]["class_names"])},
+        "recipe": record["recipe"],
+        "val_top1": record["val"]["top1"],
+        "best_val_top1": max(history["val_top1"]),
+        "test_images": compared["float32"]["images"],
+        **{f"{mode}_top1": row["top1"] for mode, row in compared.items()},
+        **{f"{mode}_size": row["size"] for mode, row in compared.items()},
+        "int8_agreement": compared["int8"]["agreement"],
+    }
+
+
+def _run(command: list[Any], log: Path) -> None:
+    with log.open("a") as file:
+        environment = os.environ | ONE_CORE
+        done = subprocess.run(
+            [*LWCNN, *map(str, command)], env=environment, stdout=file, stderr=file, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(f"lwcnn {command[0]} {command[1]} failed: see {log}")
+
+
+def main() -> None:
+    """Train, measure, and store what was not stored before."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("networks", nargs="+", metavar="NETWORK")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--groups")
+    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--recipe", required=True, metavar="NETWORK/DATA/NAME")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+    parser.add_argument("--out", type=Path, default=Path("runs/seeds"))
+    options, options.more = parser.parse_known_args()
+
+    turns = [(network, seed) for seed in options.seeds for network in options.networks]
+    stored = STORED.read_text() if STORED.is_file() else ""
+    with (
+        Progress(console=Console(stderr=True)) as progress,
+        ThreadPoolExecutor(options.jobs) as pool,
+    ):
+        task = progress.add_task("Training", total=len(turns))
+        for row in pool.map(lambda turn: train_and_compare(*turn, options), turns):
+            progress.advance(task)
+            line = json.dumps(row) + "\n"
+            if line not in stored:
+                with STORED.open("a") as file:
+                    file.write(line)
+            print(f"{row['network']}, seed {row['seed']}: test top-1 {row['float32_top1']:.2%}, "
+                  f"int8 {row['int8_top1']:.2%}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
