@@ -28,6 +28,7 @@ _LAZY_NAMES = {
     "costs": None,
     "layers": None,
     "models": None,
+    "weights": None,
 }
 
 __all__ = ["__version__", *_LAZY_NAMES]

@@ -1,4 +1,4 @@
-"""What every builder shares with `keras.applications`: input, head, weights from a file."""
+"""What every builder shares with `keras.applications`: input, head, trained weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import keras
 from keras import layers
+
+from keras_lwcnn.weights.index import shipped, shipped_names
+from keras_lwcnn.weights.loading import HEAD, load_shipped
 
 POOLINGS = (None, "avg", "max")
 SMALL_SIZE = 64
@@ -27,6 +30,7 @@ def application(
     classifier_activation: str | Callable | None,
     classifier: Callable[..., layers.Layer] = layers.Dense,
     dropout: float = 0.0,
+    pretrained: str | None = None,
 ) -> keras.Model:
     """Put a network's features between an input and a head, as `keras.applications` does.
 
@@ -40,13 +44,16 @@ def application(
             that tells it from the input shape.
         include_top: whether to end in global average pooling and a classifier.
         weights: None for random ones, or a file written by `save_weights` (`.weights.h5`) or
-            `save` (`.keras`); a file with a top also serves a model without.
+            `save` (`.keras`), or the data set's name of a set that is shipped for `pretrained`;
+            what holds a top also serves a model without.
         input_tensor: a Keras tensor to build upon, or None.
         pooling: without the top: None for the feature map, "avg" or "max" for a vector.
         classes: number of outputs of the classifier.
         classifier_activation: activation of the classifier; None gives logits.
         classifier: makes the classifier layer, called as `keras.layers.Dense`.
         dropout: rate of a dropout in front of the classifier; 0 adds no layer.
+        pretrained: name of the network in `keras_lwcnn.weights` whose shipped sets `weights` may
+            name; None where there are none.
 
     Returns:
         The model.
@@ -54,7 +61,11 @@ def application(
     Raises:
         ValueError: arguments that contradict each other or the network.
     """
-    _check_arguments(include_top, weights, pooling, classes)
+    _check_arguments(include_top, pooling, classes)
+    if weights is not None and not _is_weight_file(weights):
+        _check_shipped(str(weights), pretrained)
+        if include_top:
+            _check_shipped_top(str(weights), pretrained, classes, classifier_activation)
     inputs = _image_input(input_shape, input_tensor, include_top, default_size)
     _check_size(tuple(inputs.shape[1:]), minimum_size, name)
     x = features(inputs)
@@ -62,7 +73,7 @@ def application(
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         if dropout:
             x = layers.Dropout(dropout, name="top_dropout")(x)
-        x = classifier(classes, activation=classifier_activation, name="predictions")(x)
+        x = classifier(classes, activation=classifier_activation, name=HEAD)(x)
     elif pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     elif pooling == "max":
@@ -71,7 +82,10 @@ def application(
         inputs = keras.utils.get_source_inputs(input_tensor)
     model = keras.Model(inputs, x, name=name)
     if weights is not None:
-        load_weights(model, weights)
+        if _is_weight_file(weights):
+            load_weights(model, weights)
+        else:
+            load_shipped(model, pretrained, str(weights))
     return model
 
 
@@ -108,20 +122,45 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         layer.set_weights(source[layer.name].get_weights())
 
 
-def _check_arguments(
-    include_top: bool, weights: str | Path | None, pooling: str | None, classes: int
+def _is_weight_file(weights: str | Path) -> bool:
+    return str(weights).endswith(WEIGHT_FILES) and Path(weights).is_file()
+
+
+def _check_shipped(weights: str, pretrained: str | None) -> None:
+    names = shipped_names(pretrained)
+    if weights not in names:
+        shipped_ones = f", the name of shipped weights ({', '.join(map(repr, names))})"
+        raise ValueError(
+            f"weights must be None (random initialization){shipped_ones if names else ''} or the "
+            f"path of an existing file that ends in {' or '.join(WEIGHT_FILES)}. "
+            f"Received: weights={weights!r}"
+        )
+
+
+def _check_shipped_top(
+    weights: str, pretrained: str, classes: int, activation: str | Callable | None
 ) -> None:
+    expected = len(shipped(pretrained, weights).class_names)
+    if classes != expected:
+        raise ValueError(
+            f"With weights={weights!r} and include_top=True, classes must be {expected}. "
+            f"Received: classes={classes}"
+        )
+    if keras.activations.get(activation) not in (
+        keras.activations.softmax,
+        keras.activations.linear,
+    ):
+        raise ValueError(
+            f"With weights={weights!r} and include_top=True, classifier_activation must be "
+            f"'softmax' or None. Received: classifier_activation={activation!r}"
+        )
+
+
+def _check_arguments(include_top: bool, pooling: str | None, classes: int) -> None:
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
             "These networks are built with data format 'channels_last'. Received: "
             f"keras.config.image_data_format() == {keras.config.image_data_format()!r}"
-        )
-    if weights is not None and not (
-        str(weights).endswith(WEIGHT_FILES) and Path(weights).is_file()
-    ):
-        raise ValueError(
-            "weights must be None (random initialization) or the path of an existing file that "
-            f"ends in {' or '.join(WEIGHT_FILES)}. Received: weights={str(weights)!r}"
         )
     if pooling not in POOLINGS:
         raise ValueError(f"pooling must be one of {POOLINGS}. Received: pooling={pooling!r}")

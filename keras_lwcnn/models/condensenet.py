@@ -11,6 +11,7 @@ from keras import layers
 
 from keras_lwcnn.layers import CondensedDense, GroupConv2D, LearnedGroupConv2D
 from keras_lwcnn.models.application import application
+from keras_lwcnn.weights.index import shipped_names
 
 BOTTLENECK = 4
 SELECTIONS = ("groups", "slices")
@@ -33,6 +34,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "input_shape": (224, 224, 3),
     },
 }
+# The network whose weights the package holds, as `keras_lwcnn.weights` calls it.
+PRETRAINED = "condensenext_tiny"
 
 _plain = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
 _conv = partial(layers.Conv2D, **_plain)
@@ -157,7 +160,9 @@ def CondenseNeXt(
         input_shape: (height, width, channels), by default (32, 32, 3), or (None, None, 3) without
             the top. Pixels in [-1, 1], see `preprocess_input`.
         include_top: whether to end in global average pooling and a classifier.
-        weights: None (random) or the path of a `.weights.h5` or `.keras` file.
+        weights: None (random), the path of a `.weights.h5` or `.keras` file, or, for
+            `PRESETS["tiny"]`, the data set of weights that the package holds (`lwcnn weights
+            list`): condensed ones, trained at 32 px.
         input_tensor: a Keras tensor to build upon.
         pooling: without the top: None, "avg" or "max".
         classes: number of classes.
@@ -175,12 +180,13 @@ def CondenseNeXt(
         classifier_condensation: the classifier keeps 1/this of its inputs after condensation.
 
     Returns:
-        The model, not yet condensed; output (batch, classes), or the feature map or vector
-        without the top.
+        The model, not yet condensed unless `weights` are; output (batch, classes), or the feature
+        map or vector without the top.
 
     Raises:
-        ValueError: as `CondenseNet`.
+        ValueError: as `CondenseNet`, and shipped weights for other than the preset's stages.
     """
+    _check_preset(weights, stages, growth_rates)
     learned_conv = _learned_conv(selection, groups, condensation_factor)
 
     def dense_layer(x: Any, growth_rate: int, name: str) -> Any:
@@ -215,7 +221,19 @@ def CondenseNeXt(
         classes=classes,
         classifier_activation=classifier_activation,
         classifier=_classifier(classifier_condensation),
+        pretrained=PRETRAINED,
     )
+
+
+def _check_preset(
+    weights: str | Path | None, stages: Sequence[int], growth_rates: Sequence[int]
+) -> None:
+    given = {"stages": tuple(stages), "growth_rates": tuple(growth_rates)}
+    if given != PRESETS["tiny"] and str(weights) in shipped_names(PRETRAINED):
+        raise ValueError(
+            f"The shipped weights {str(weights)!r} are those of preset 'tiny': pass "
+            f"**PRESETS['tiny'], that is {PRESETS['tiny']}. Received: {given}"
+        )
 
 
 def _features(

@@ -72,7 +72,8 @@ def LMobileNet(
         input_shape: (height, width, channels), by default (32, 32, 3), or (None, None, 3) without
             the top. Pixels in [-1, 1], see `preprocess_input`.
         include_top: whether to end in global average pooling and a classifier.
-        weights: None (random) or the path of a `.weights.h5` or `.keras` file.
+        weights: None (random), the path of a `.weights.h5` or `.keras` file, or the data set of
+            weights that the package holds (`lwcnn weights list`), trained at 32 px.
         input_tensor: a Keras tensor to build upon.
         pooling: without the top: None, "avg" or "max".
         classes: number of classes.
@@ -135,6 +136,7 @@ def LMobileNet(
         pooling=pooling,
         classes=classes,
         classifier_activation=classifier_activation,
+        pretrained="l_mobilenet",
     )
 
 

@@ -1,0 +1,68 @@
+"""What a set's converted files reach on the test images."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class MeasuredMode:
+    """A converted file of a set, on the test images.
+
+    Attributes:
+        mode: of the conversion, `float32` or `int8`.
+        images: number of test images.
+        right: on how many the right class came first.
+        top1: their share, 0 to 1.
+        low: lower end of its 95 % interval (Wilson).
+        high: upper end.
+        size: bytes of the file.
+        gzip_size: bytes after gzip.
+        drop: top-1 of float32 minus this file's, in percentage points.
+        agreement: share of images on which this file and float32 name the same class.
+    """
+
+    mode: str
+    images: int
+    right: int
+    top1: float
+    low: float
+    high: float
+    size: int
+    gzip_size: int
+    drop: float
+    agreement: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "MeasuredMode":
+        """Make it from a row of kind `compare`."""
+        right = round(row["top1"] * row["images"])
+        low, high = wilson_interval(right, row["images"])
+        same = ("mode", "images", "top1", "size", "gzip_size", "drop", "agreement")
+        return cls(right=right, low=low, high=high, **{name: row[name] for name in same})
+
+
+def wilson_interval(right: int, images: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share by Wilson's formula, within [0, 1].
+
+    Args:
+        right: how many of the images.
+        images: at least 1.
+
+    Raises:
+        ValueError: a count that is none of so many images.
+    """
+    if images < 1 or not 0 <= right <= images:
+        raise ValueError(f"right has to be 0 to images, images at least 1; got {right}, {images}")
+    share, square = right / images, NORMAL_95**2
+    middle = share + square / (2 * images)
+    half = NORMAL_95 * math.sqrt(share * (1 - share) / images + square / (4 * images**2))
+    scale = 1 + square / images
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
