@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from android_bench.result import BenchmarkResult
 
-KINDS = ("data", "train", "training_cost", "convert", "compare", "bench")
+KINDS = ("data", "train", "training_cost", "convert", "compare", "bench", "weights_check")
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

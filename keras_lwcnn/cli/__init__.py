@@ -19,11 +19,13 @@ from keras_lwcnn.cli import (
     train,
     train_cost,
     transfer,
+    weights,
 )
 from keras_lwcnn.version import __version__
 
 VERBS = {
     "models": models,
+    "weights": weights,
     "data": data,
     "recipes": recipes,
     "train": train,

@@ -1,12 +1,14 @@
 """The weights that the package holds: loaded whole, checked before they are opened."""
 
 import io
+import json
 import shutil
 
 import keras
 import numpy as np
 import pytest
 
+from keras_lwcnn.cli import main
 from keras_lwcnn.condensation import condense, is_condensed
 from keras_lwcnn.costs import costs
 from keras_lwcnn.data import load_data, scale_images
@@ -14,7 +16,8 @@ from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.models import CondenseNeXt, LMobileNet, build
 from keras_lwcnn.models.condensenet import PRESETS
 from keras_lwcnn.weights import archive, index, load_shipped, shipped, shipped_sets
-from keras_lwcnn.weights.measured import wilson_interval
+from keras_lwcnn.weights.checking import checked
+from keras_lwcnn.weights.measured import MeasuredMode, wilson_interval
 from keras_lwcnn.weights.packaging import add_set, describe
 
 NETWORKS = ("l_mobilenet", "condensenext_tiny")
@@ -232,6 +235,51 @@ def test_intervals_are_wilsons():
     assert wilson_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     with pytest.raises(ValueError, match="11, 10"):
         wilson_interval(11, 10)
+
+
+@pytest.mark.parametrize(
+    ("mode", "right", "same", "holds"),
+    [
+        ("float32", 4001, True, True),
+        ("float32", 3998, True, False),
+        ("int8", 4020, True, True),
+        ("int8", 4021, True, False),
+        ("float32", 4120, False, True),
+        ("float32", 4240, False, False),
+    ],
+)
+def test_as_much_difference_is_allowed_as_noise_makes(mode, right, same, holds):
+    stated = MeasuredMode.from_row(row(mode, 0.5, 8000))
+    assert checked(stated, right, 8000, same_images=same).holds is holds
+
+
+def test_the_verb_lists_what_there_is(package, capsys):
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in (*NETWORKS, "digits", "50.00%"))
+    index.write_index([], package)
+    assert main(["weights", "list"]) == 0
+    assert "no weights" in capsys.readouterr().out
+    assert main(["weights", "check", "l_mobilenet"]) == 2
+    assert "shipped are none" in capsys.readouterr().err
+
+
+def test_the_verb_tells_a_stated_accuracy_that_is_not_found(package, sources, tmp_path):
+    data = load_data("digits")
+    scores = sources["condensenext_tiny"].predict(
+        scale_images(data.test.images, (-1.0, 1.0)), verbose=0
+    )
+    top1 = float((scores.argmax(axis=1) == data.test.labels).mean())
+    content = (package / shipped("condensenext_tiny", "digits").file).read_bytes()
+    rows = [row("float32", top1), row("int8", 1.0)]
+    add_set(described("condensenext_tiny", content, test=data.test, rows=rows), content, package)
+    file = tmp_path / "rows.jsonl"
+    words = ["weights", "check", "condensenext_tiny", "--data", "digits", "--rows", str(file)]
+    assert main(words) == 1
+    found = {r["mode"]: r for r in map(json.loads, file.read_text().splitlines())}
+    assert found["float32"]["holds"] and found["float32"]["same_images"]
+    assert not found["int8"]["holds"] and found["int8"]["stated"] == 1.0
+    assert {r["kind"] for r in found.values()} == {"weights_check"}
 
 
 def test_every_shipped_set_loads_and_is_described():
