@@ -149,7 +149,7 @@ def _training(made: ShippedSet) -> str:
     facts = made.training
     recipe = Recipe.from_dict(facts["recipe"])
     images = facts["dataset"]["images"]
-    settings = [[f"`{name}`", str(value)] for name, value in recipe.to_dict().items()]
+    settings = [[f"`{name}`", str(value) or "none"] for name, value in recipe.to_dict().items()]
     versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
     told = _wrapped(
         f"{images['train']:,} training images, {images['val']:,} validation images,",
