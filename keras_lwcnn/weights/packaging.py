@@ -40,12 +40,18 @@ def describe(
         rows: of kind `compare`, of the converted files on them.
 
     Raises:
-        ValueError: a record of another network, of probabilities, or of data that no name loads.
+        ValueError: a record of another network, of probabilities, of data that no name loads, or
+            of a training that began with other weights.
     """
     dataset = record["dataset"]
     name = dataset["name"]
     if record["model"] != network:
         raise ValueError(f"the training is one of {record['model']!r}, not of {network!r}")
+    if record.get("origin"):
+        raise ValueError(
+            f"weights are shipped of trainings that one command repeats; this one of {network!r} "
+            f"began with weights trained on {record['origin'].get('data')!r}"
+        )
     if record["output"] != "logits":
         raise ValueError(f"weights are shipped of networks of logits, not of {record['output']!r}")
     if dataset["source"] != name:

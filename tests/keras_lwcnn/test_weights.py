@@ -222,6 +222,7 @@ def test_an_entry_is_what_was_described_and_replaces_an_older_one(package):
     [
         ({"model": "xception"}, "'xception', not of 'l_mobilenet'"),
         ({"output": "probabilities"}, "logits, not of 'probabilities'"),
+        ({"origin": {"data": "cifar100"}}, "began with weights trained on 'cifar100'"),
         ({"dataset": {**RECORD["dataset"], "source": "d/digits.npz"}}, "'d/digits.npz'"),
     ],
 )
