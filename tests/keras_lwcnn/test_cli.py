@@ -1,11 +1,14 @@
+import argparse
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from keras_lwcnn.cli import VERBS, main
+from keras_lwcnn.cli import VERBS, main, train
+from keras_lwcnn.training import RECIPES, Recipe
 
 
 def fails_with_one_line(capsys, *argv):
@@ -40,11 +43,53 @@ def test_models_lists_parameters_and_macs(capsys):
     assert row["model"] == "xception_lite" and row["parameters"] == 15_834_933
 
 
+def test_recipes_lists_the_published_beside_ours(capsys):
+    assert main(["recipes", "condensenet", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    published = next(row for row in rows if row["id"] == "condensenet/cifar10/published")
+    assert (published["epochs"], published["optimizer"]) == (300, "sgd")
+    assert "CVPR 2018" in published["source"]
+    assert main(["recipes", "condensenet"]) == 0
+    assert "condensenet/cifar10/ours" in capsys.readouterr().out
+
+
+def test_a_recipe_is_named_or_read_from_a_record_and_changed_by_options(tmp_path):
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+
+    def recipe(*words, model="l_mobilenet", data="path/cifar10.npz"):
+        args = parser.parse_args([model, "--data", data, "--out", "x", *words])
+        return train.recipe_from(args, model)
+
+    assert recipe() == Recipe()
+    named = recipe("--recipe", "short", "--seed", "3")
+    assert named == replace(RECIPES["l_mobilenet/cifar10/short"].recipe, seed=3)
+    record = tmp_path / "model.json"
+    record.write_text(json.dumps({"kind": "train", "recipe": {"epochs": 7, "ema": 0.5}}))
+    assert recipe("--recipe", str(record), "--epochs", "9") == Recipe(epochs=9, ema=0.5)
+
+
 @pytest.mark.parametrize(
     ("argv", "found", "allowed"),
     [
         (["models", "resnet"], "'resnet'", "l_mobilenet"),
         (["train", "resnet", "--data", "digits", "--out", "x"], "'resnet'", "xception_lite"),
+        (
+            ["train", "l_mobilenet", "--data", "cifar10", "--out", "x", "--recipe", "mine"],
+            "'l_mobilenet/cifar10/mine'",
+            "l_mobilenet/cifar10/ours",
+        ),
+        (
+            ["train", "l_mobilenet", "--data", "digits", "--out", "x", "--recipe", "none.json"],
+            "none.json",
+            "no such file",
+        ),
+        (
+            ["train", "l_mobilenet", "--data", "digits", "--out", "x", "--processes", "2"],
+            "--coordinator, --process-id is missing",
+            "--processes",
+        ),
+        (["recipes", "vgg"], "vgg", "l_mobilenet"),
         (["train", "l_mobilenet", "--data", "mnist", "--out", "x"], "'mnist'", "cifar100, digits"),
         (["run", "--data", "digits", "--out", "x", "--modes", "float32,int4"], "'int4'", "int16x8"),
         (["run", "--data", "digits", "--out", "x", "--modes", "int8"], "int8", "float32"),
