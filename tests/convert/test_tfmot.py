@@ -65,6 +65,26 @@ def test_quantization_aware_training_gives_an_int8_file(model, images, labels, t
         np.testing.assert_array_equal(old, new)
 
 
+def test_branches_that_meet_keep_their_order_in_quantization_aware_training():
+    """quantize_model swaps the two inputs of this concatenation, which makes another function."""
+    inputs = keras.Input((16, 16, 3))
+    tensors = {}
+    for name in ("left", "right"):
+        x = keras.layers.Conv2D(8, 3, use_bias=False, name=f"{name}_conv")(inputs)
+        x = keras.layers.BatchNormalization(momentum=0.0, name=f"{name}_bn")(x)
+        tensors[name] = keras.layers.ReLU(name=f"{name}_relu")(x)
+    deep = keras.layers.DepthwiseConv2D(3, padding="same", name="left_spatial")(tensors["left"])
+    x = keras.layers.Concatenate(name="join")([tensors["right"], deep])
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(6, name="head")(x))
+    images = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
+    model(images, training=True)  # with momentum 0 the statistics are those of the images
+    hardly = tfmot.FineTuning(epochs=1, batch_size=64, learning_rate=1e-9)
+    made = tfmot.quantization_aware(model, images, np.arange(64) % 6, hardly)
+    expected, found = np.asarray(model(images)), predict(made.content, images)
+    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.99
+
+
 def test_pruning_zeroes_the_share_that_was_asked(model, images, labels, tuning):
     sparse = tfmot.pruned(model, images, labels, 0.6, tuning)
     kernel = sparse.get_layer("pointwise").get_weights()[0]
