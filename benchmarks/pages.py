@@ -10,9 +10,11 @@ from keras_lwcnn.files import write_bytes
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column is text and whose others are numbers."""
-    aligned = ["---"] + ["---:"] * (len(header) - 1)
+def markdown_table(
+    header: Sequence[str], lines: Sequence[Sequence[str]], text_columns: int = 1
+) -> str:
+    """Return a table whose first columns are text and whose others are numbers."""
+    aligned = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
 
 
