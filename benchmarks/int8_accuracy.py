@@ -1,113 +1,249 @@
-"""What int8 costs: `auto` against stock TF PTQ, ai-edge-quantizer and quantization-aware training.
+"""What int8 costs: `auto` against stock TF PTQ, ai-edge-quantizer, training for int8, and the rest.
 
-For each Keras model (inputs in [-1, 1], logits or softmax) all four are made from the same 300
-training images; `auto` judges itself on 1,000 other training images; the test images are used
-once, at the end. Writes one JSON row for each file and one with the means.
+    LWCNN_DATA=... python -m benchmarks.int8_accuracy runs/lm runs/cnx
 
-    python benchmarks/int8_accuracy.py MODEL.keras ... --data cifar10.npz --out rows.jsonl
+Takes folders that `lwcnn train` wrote. For each network, all int8 files are made from the same 300
+training images; `auto` judges itself on the validation images; quantization-aware training, pruning
+and clustering train on 10,000 training images for an epoch; the test images are used once, at the
+end. Appends rows of kind `int8_accuracy` to benchmarks/results/int8_accuracy.jsonl, where a network
+that is there is not measured again, and rewrites the tables of README.md and docs/converting.md.
 """
 
 import argparse
+import hashlib
 import json
 import tempfile
-from datetime import datetime, timezone
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
-from convert import compare, to_tflite
-from convert.quiet import quiet
+from android_bench.rows import now
+from benchmarks.pages import ROOT, fill_block, markdown_table
 
-CALIBRATION, VALIDATION = 300, 1000
+STORED = ROOT / "benchmarks" / "results" / "int8_accuracy.jsonl"
+CALIBRATION, VALIDATION, TUNING = 300, 1000, 10_000
+FLOAT, STOCK, AUTO = "float32", "stock TF PTQ", "auto"
+SHARED = {"input_range": (-1.0, 1.0), "output": "logits"}
 
 
-def edge_static(float_file, images):
+@dataclass(frozen=True)
+class Images:
+    """What the ways of making int8 may see: images scaled to [-1, 1], and labels."""
+
+    calibration: np.ndarray
+    validation: tuple[np.ndarray, np.ndarray]
+    tuning: tuple[np.ndarray, np.ndarray]
+
+
+def stock(model: Any, images: Images) -> tuple[bytes, dict]:
+    """Quantize as TFLiteConverter does."""
+    from convert import to_tflite
+
+    return to_tflite(model, "int8", images.calibration, **SHARED).content, {}
+
+
+def auto(model: Any, images: Images) -> tuple[bytes, dict]:
+    """Let the converter try its ways on the validation images."""
+    from convert import to_tflite
+
+    made = to_tflite(
+        model,
+        "int8",
+        images.calibration,
+        quantization="auto",
+        validation_data=images.validation,
+        **SHARED,
+    )
+    return made.content, {"quantization": made.facts["quantization"]}
+
+
+def edge_static(model: Any, images: Images) -> tuple[bytes, dict]:
     """Quantize with ai-edge-quantizer's static int8 recipe."""
     from ai_edge_quantizer import quantizer, recipe
 
-    work = quantizer.Quantizer(bytearray(float_file))
-    work.load_quantization_recipe(recipe.static_wi8_ai8())
-    data = {"serving_default": [{"images": image[None]} for image in images]}
-    return bytes(work.quantize(work.calibrate(data)).quantized_model)
+    from convert import to_tflite
+    from convert.quiet import quiet
+
+    float_file = to_tflite(model, **SHARED).content
+    data = {"serving_default": [{"images": image[None]} for image in images.calibration]}
+    with quiet():
+        work = quantizer.Quantizer(bytearray(float_file))
+        work.load_quantization_recipe(recipe.static_wi8_ai8())
+        return bytes(work.quantize(work.calibrate(data)).quantized_model), {}
 
 
-def aware(model, images, labels, epochs):
-    """Quantize after quantization-aware training on training images."""
+def aware(model: Any, images: Images) -> tuple[bytes, dict]:
+    """Quantize after quantization-aware training."""
     from convert import tfmot
 
-    tuning = tfmot.FineTuning(epochs=epochs, learning_rate=1e-4)
-    return tfmot.quantization_aware(model, images, labels, tuning).content
+    made = tfmot.quantization_aware(model, *images.tuning, tfmot.FineTuning())
+    return made.content, {"training": made.facts["training"]}
 
 
-def main():
-    """Make the files, compare them and write the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help=".npz in keras.datasets' form")
-    parser.add_argument("--qat-images", type=int, default=10_000)
-    parser.add_argument("--qat-epochs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("/dev/stdout"))
-    args = parser.parse_args()
+def pruned(model: Any, images: Images) -> tuple[bytes, dict]:
+    """Quantize after half of the weights were pruned away in training."""
+    from convert import tfmot
 
-    from convert.graph import load_model
+    sparse = tfmot.pruned(model, *images.tuning, 0.5, tfmot.FineTuning())
+    return stock(sparse, images)[0], {"training": tfmot.FineTuning().to_dict() | {"sparsity": 0.5}}
 
-    data = np.load(args.data)
-    order = np.random.default_rng(0).permutation(len(data["x_train"]))
 
-    def scaled(images):
-        return images.astype(np.float32) / 127.5 - 1
+def clustered(model: Any, images: Images) -> tuple[bytes, dict]:
+    """Quantize after training with 32 different weights a layer."""
+    from convert import tfmot
 
-    def training(start, count):
-        chosen = order[start : start + count]
-        return scaled(data["x_train"][chosen]), data["y_train"].reshape(-1)[chosen]
+    few = tfmot.clustered(model, *images.tuning, 32, tfmot.FineTuning())
+    return stock(few, images)[0], {"training": tfmot.FineTuning().to_dict() | {"clusters": 32}}
 
-    calibration, _ = training(0, CALIBRATION)
-    validation = training(CALIBRATION, VALIDATION)
-    tuning = training(CALIBRATION + VALIDATION, args.qat_images)
-    rows = []
-    for path in args.models:
-        model = load_model(path)
-        shared = {"input_range": (-1.0, 1.0), "output": "logits"}
-        float_file = to_tflite(model, **shared).content
-        auto = to_tflite(
-            model, "int8", calibration, quantization="auto", validation_data=validation, **shared
+
+WAYS: dict[str, Callable[[Any, Images], tuple[bytes, dict]]] = {
+    AUTO: auto,
+    STOCK: stock,
+    "ai-edge-quantizer static_wi8_ai8": edge_static,
+    "quantization-aware training": aware,
+    "50 % pruned": pruned,
+    "32 weight clusters": clustered,
+}
+
+
+def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Make every file of one network and compare them on the test images."""
+    import keras
+
+    from convert import compare, to_tflite
+    from keras_lwcnn.data import balanced_indices, load_data, scale_images
+    from keras_lwcnn.record import read_record
+
+    path = folder / "model.keras"
+    record = read_record(path)
+    data = load_data(record["dataset"]["source"])
+    model = keras.saving.load_model(path, compile=False)
+
+    def some(split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = balanced_indices(split.labels, min(count, len(split)), seed=seed)
+        return scale_images(split.images[chosen], (-1.0, 1.0)), split.labels[chosen]
+
+    images = Images(
+        some(data.train, CALIBRATION, 0)[0],
+        some(data.val, VALIDATION, 0),
+        some(data.train, TUNING, 1),
+    )
+    show(FLOAT)
+    made = {FLOAT: (to_tflite(model, **SHARED).content, {})}
+    for name, way in WAYS.items():
+        show(name)
+        made[name] = way(model, images)
+    show("test images")
+    with tempfile.TemporaryDirectory() as home:
+        files = {}
+        for name, (content, _) in made.items():
+            files[name] = Path(home, f"{len(files)}.tflite")
+            files[name].write_bytes(content)
+        tests = scale_images(data.test.images, (-1.0, 1.0))
+        rows = compare(files, tests, data.test.labels).to_rows()
+    facts = {
+        "network": record["model"],
+        "keras_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "data": record["dataset"]["name"],
+        "epochs": record["recipe"]["epochs"],
+    }
+    for row in rows:
+        for name in ("confusion_changes", "file", "conversion_seconds", "host_median_us"):
+            del row[name]
+        row |= {"kind": "int8_accuracy", "date": now(), **facts, **made[row["mode"]][1]}
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return one line a network and way, and the means over the networks."""
+    lines = []
+    for row in rows:
+        lines.append(
+            [
+                f"`{row['network']}`",
+                row["mode"],
+                f"{row['top1']:.2%}",
+                f"{row['drop']:+.2f} ({row['drop_low']:+.2f} to {row['drop_high']:+.2f})",
+                f"{row['agreement']:.2%}",
+                f"{row['size'] / 1e3:,.0f}",
+                f"{row['gzip_size'] / 1e3:,.0f}",
+            ]
         )
-        contents = {
-            "float32": float_file,
-            "auto": auto.content,
-            "stock TF PTQ": to_tflite(model, "int8", calibration, **shared).content,
-        }
-        with quiet():
-            contents["ai-edge-quantizer static_wi8_ai8"] = edge_static(float_file, calibration)
-            contents["quantization-aware training"] = aware(model, *tuning, args.qat_epochs)
-        with tempfile.TemporaryDirectory() as folder:
-            files = {}
-            for name, content in contents.items():
-                files[name] = Path(folder, f"{len(files)}.tflite")
-                files[name].write_bytes(content)
-            result = compare(files, scaled(data["x_test"]), data["y_test"].reshape(-1))
-        for row in result.to_rows():
-            del row["confusion_changes"]
-            row |= {"kind": "int8_accuracy", "model": path.stem, "file": None}
-            if row["mode"] == "auto":
-                row["quantization"] = auto.facts["quantization"]
-            rows.append(row)
-    for name in dict.fromkeys(row["mode"] for row in rows):
-        chosen = [row for row in rows if row["mode"] == name]
-        rows.append(
-            {
-                "kind": "int8_accuracy",
-                "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "model": "mean",
-                "mode": name,
-                "models": len(chosen),
-                "drop": float(np.mean([row["drop"] for row in chosen])),
-                "agreement": float(np.mean([row["agreement"] for row in chosen])),
-            }
+    networks = {row["network"] for row in rows}
+    for mode in dict.fromkeys(row["mode"] for row in rows if row["mode"] != FLOAT):
+        chosen = [row for row in rows if row["mode"] == mode]
+        drop, agreement = (
+            float(np.mean([r[key] for r in chosen])) for key in ("drop", "agreement")
         )
-    with args.out.open("a") as file:
-        for row in rows:
-            print(json.dumps(row), file=file)
+        lines.append(
+            [f"mean of {len(networks)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", ""]
+        )
+    header = ["network", "way", "top-1", "points lost (95 %)", "agrees", "kB", "gzip kB"]
+    return markdown_table(header, lines, text_columns=2)
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """Return the README's lines: each network in float32, stock int8 and `auto`."""
+    lines = []
+    for network in dict.fromkeys(row["network"] for row in rows):
+        by_mode = {row["mode"]: row for row in rows if row["network"] == network}
+        reference, plain, best = (by_mode[mode] for mode in (FLOAT, STOCK, AUTO))
+        lines.append(
+            [
+                f"`{network}`, {reference['data']}, {reference['epochs']} epochs",
+                f"{reference['top1']:.2%}",
+                f"{plain['top1']:.2%}",
+                f"{best['top1']:.2%}",
+                f"{best['agreement']:.2%}",
+                f"{reference['size'] / 1e3:,.0f} kB",
+                f"{best['size'] / 1e3:,.0f} kB",
+            ]
+        )
+    header = [
+        "network",
+        "float32",
+        "int8, stock",
+        "int8, `auto`",
+        "agrees",
+        "float32 file",
+        "int8 file",
+    ]
+    images = rows[0]["images"]
+    return f"Top-1 on {images:,} test images:\n\n" + markdown_table(header, lines)
+
+
+def main() -> None:
+    """Measure what is new and rewrite the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folders", nargs="*", type=Path, help="of trainings, with model.keras")
+    options = parser.parse_args()
+    unfinished = [str(path) for path in options.folders if not (path / "model.json").is_file()]
+    if unfinished:
+        parser.error(f"no finished training in {', '.join(unfinished)}")
+    stored = (
+        [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.is_file() else []
+    )
+    known = {row["keras_sha256"] for row in stored}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(options.folders) * (len(WAYS) + 2))
+        for folder in options.folders:
+            if hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest() in known:
+                continue
+
+            def show(step: str, name: str = folder.name) -> None:
+                progress.update(task, advance=1, description=f"{name}: {step}")
+
+            rows = measure(folder, show)
+            stored += rows
+            with STORED.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+    fill_block("int8 accuracy", table(stored), ROOT / "docs" / "converting.md")
+    fill_block("results", summary(stored))
 
 
 if __name__ == "__main__":
