@@ -17,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.description = DESCRIPTION
     parser.add_argument(
-        "source", type=Path, metavar="MODEL.keras", help="what `lwcnn train` wrote, with its record"
+        "source",
+        metavar="SOURCE",
+        help="a MODEL.keras that `lwcnn train` wrote, with its record, or NETWORK-DATA of weights "
+        "that `lwcnn weights list` has, as l_mobilenet-cifar10",
     )
     add_data_arguments(parser, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
@@ -45,18 +48,15 @@ def main(args: argparse.Namespace) -> None:
 
     from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
     from keras_lwcnn.cli.train import recipe_from
-    from keras_lwcnn.record import read_record
-    from keras_lwcnn.training.transfer import transfer, tuning_of
+    from keras_lwcnn.training.transfer import open_source, transfer, tuning_of
 
     import_keras()
-    if not args.source.is_file():
-        raise ValueError(f"there is no file {args.source}")
-    record = read_record(args.source)
-    recipe = recipe_from(args, record.get("model", ""))
-    tuning = tuning_of(recipe)
+    source = open_source(args.source)
+    recipe = recipe_from(args, source.network)
     given = {"epochs": args.tuning_epochs, "learning_rate": args.tuning_learning_rate}
-    tuning = replace(tuning, **{name: value for name, value in given.items() if value is not None})
-    size = args.image_size or (record["dataset"]["input_shape"][0] if record else None)
+    given = {name: value for name, value in given.items() if value is not None}
+    tuning = replace(tuning_of(recipe), **given)
+    size = args.image_size or source.input_shape[0]
     dataset = loaded(data_from(args), size)
     results = transfer(
         args.source, dataset, recipe, args.out, tuning=tuning, deterministic=args.deterministic

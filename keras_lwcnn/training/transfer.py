@@ -1,20 +1,43 @@
 """Transfer learning: a trained network learns other classes."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_lwcnn.data.dataset import ImageDataset
+from keras_lwcnn.models import build
 from keras_lwcnn.record import read_record
 from keras_lwcnn.training.freezing import BASE
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
 from keras_lwcnn.training.trainer import train
+from keras_lwcnn.weights import shipped_sets
 
 HEAD_FOLDER = "head"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained network to begin with.
+
+    Attributes:
+        load: gives it.
+        network: its name.
+        input_shape: (height, width, channels) of its images.
+        input_range: what pixels 0 and 255 became.
+        origin: what the records of further trainings say of it.
+    """
+
+    load: Callable[[], keras.Model]
+    network: str
+    input_shape: tuple[int, int, int]
+    input_range: tuple[float, float]
+    origin: dict[str, Any]
 
 
 def with_new_head(
@@ -79,7 +102,8 @@ def transfer(
     PCB: 60 epochs with the base frozen, 20 with all layers.
 
     Args:
-        source: a `.keras` file with the training record beside it that `train` writes.
+        source: a `.keras` file with the training record beside it that `train` writes, or
+            NETWORK-DATA of shipped weights.
         dataset: the images to learn.
         recipe: of the first training; where it freezes nothing, `base` is frozen.
         out: folder for the results.
@@ -91,38 +115,76 @@ def transfer(
         The records of both trainings.
 
     Raises:
-        ValueError: no record beside the source, or what `with_new_head` and `train` refuse.
+        ValueError: what `open_source`, `with_new_head` and `train` refuse.
     """
     out = Path(out)
     recipe = recipe if recipe.frozen else replace(recipe, frozen=BASE)
     tuning = tuning or tuning_of(recipe)
-    record = read_record(source)
-    if not record:
-        raise ValueError(
-            f"there is no training record {Path(source).with_suffix('.json')}, which tells what "
-            "range of pixels the network expects"
-        )
+    began = open_source(source)
     shared: dict[str, Any] = {
-        "input_range": tuple(record["input_range"]),
+        "input_range": began.input_range,
         "show_progress": show_progress,
         "deterministic": deterministic,
+        "origin": began.origin,
     }
-    origin = {
-        "sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest(),
-        "data": record["dataset"]["name"],
-        "epochs": record["recipe"]["epochs"],
-    }
-    head = _finished(out / HEAD_FOLDER, recipe, origin, dataset)
+    head = _finished(out / HEAD_FOLDER, recipe, began.origin, dataset)
     if head is None:
         keras.utils.set_random_seed(recipe.seed)
-        model = with_new_head(
-            keras.saving.load_model(source, compile=False),
-            len(dataset.class_names),
-            dataset.input_shape,
-        )
-        head = train(model, dataset, recipe, out / HEAD_FOLDER, origin=origin, **shared)
+        model = with_new_head(began.load(), len(dataset.class_names), dataset.input_shape)
+        head = train(model, dataset, recipe, out / HEAD_FOLDER, **shared)
     model = keras.saving.load_model(out / HEAD_FOLDER / "model.keras", compile=False)
-    return head, train(model, dataset, tuning, out, origin=origin, **shared)
+    return head, train(model, dataset, tuning, out, **shared)
+
+
+def open_source(source: str | Path) -> Source:
+    """Find a trained network, without loading it yet.
+
+    Args:
+        source: a `.keras` file with its training record, or NETWORK-DATA of a shipped set.
+
+    Raises:
+        ValueError: neither, or no record beside the file.
+    """
+    sets = {each.id: each for each in shipped_sets()}
+    if str(source) in sets:
+        each = sets[str(source)]
+        build_it = partial(
+            build,
+            each.network,
+            weights=each.data,
+            input_shape=each.input_shape,
+            classes=len(each.class_names),
+            classifier_activation=None,
+        )
+        facts = (each.training["recipe"], each.data, each.sha256)
+        return Source(build_it, each.network, each.input_shape, each.input_range, _origin(*facts))
+    path = Path(source)
+    if not path.is_file():
+        raise ValueError(
+            f"{path} is no file; allowed are a .keras file that lwcnn train wrote, and "
+            + (", ".join(sets) or "shipped weights, of which there are none")
+        )
+    record = read_record(path)
+    if not record:
+        raise ValueError(
+            f"there is no training record {path.with_suffix('.json')}, which tells what range of "
+            "pixels the network expects"
+        )
+    return Source(
+        partial(keras.saving.load_model, path, compile=False),
+        record["model"],
+        tuple(record["dataset"]["input_shape"]),
+        tuple(record["input_range"]),
+        _origin(
+            record["recipe"],
+            record["dataset"]["name"],
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+        ),
+    )
+
+
+def _origin(recipe: dict[str, Any], data: str, sha256: str) -> dict[str, Any]:
+    return {"sha256": sha256, "data": data, "epochs": recipe["epochs"]}
 
 
 def tuning_of(recipe: Recipe) -> Recipe:
