@@ -116,6 +116,7 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     import keras
 
     from convert import compare, to_tflite
+    from keras_lwcnn.condensation import condensable_layers, deploy
     from keras_lwcnn.data import balanced_indices, load_data, scale_images
     from keras_lwcnn.record import read_record
 
@@ -128,6 +129,9 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
         chosen = balanced_indices(split.labels, min(count, len(split)), seed=seed)
         return scale_images(split.images[chosen], (-1.0, 1.0)), split.labels[chosen]
 
+    if condensable_layers(model):
+        # The same function in layers that other libraries know.
+        model = deploy(model, "masked")
     images = Images(
         some(data.train, CALIBRATION, 0)[0],
         some(data.val, VALIDATION, 0),
@@ -135,9 +139,13 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     )
     show(FLOAT)
     made = {FLOAT: (to_tflite(model, **SHARED).content, {})}
+    refused = {}
     for name, way in WAYS.items():
         show(name)
-        made[name] = way(model, images)
+        try:
+            made[name] = way(model, images)
+        except ValueError as error:
+            refused[name] = str(error)
     show("test images")
     with tempfile.TemporaryDirectory() as home:
         files = {}
@@ -147,6 +155,8 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
         tests = scale_images(data.test.images, (-1.0, 1.0))
         rows = compare(files, tests, data.test.labels).to_rows()
     facts = {
+        "kind": "int8_accuracy",
+        "date": now(),
         "network": record["model"],
         "keras_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "data": record["dataset"]["name"],
@@ -155,14 +165,17 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     for row in rows:
         for name in ("confusion_changes", "file", "conversion_seconds", "host_median_us"):
             del row[name]
-        row |= {"kind": "int8_accuracy", "date": now(), **facts, **made[row["mode"]][1]}
-    return rows
+        row |= {**facts, **made[row["mode"]][1]}
+    return rows + [{**facts, "mode": name, "refused": why} for name, why in refused.items()]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return one line a network and way, and the means over the networks."""
     lines = []
     for row in rows:
+        if "refused" in row:
+            lines.append([f"`{row['network']}`", row["mode"], "refused", "-", "-", "-", "-"])
+            continue
         lines.append(
             [
                 f"`{row['network']}`",
@@ -174,14 +187,14 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"{row['gzip_size'] / 1e3:,.0f}",
             ]
         )
-    networks = {row["network"] for row in rows}
-    for mode in dict.fromkeys(row["mode"] for row in rows if row["mode"] != FLOAT):
-        chosen = [row for row in rows if row["mode"] == mode]
+    made = [row for row in rows if "refused" not in row]
+    for mode in dict.fromkeys(row["mode"] for row in made if row["mode"] != FLOAT):
+        chosen = [row for row in made if row["mode"] == mode]
         drop, agreement = (
             float(np.mean([r[key] for r in chosen])) for key in ("drop", "agreement")
         )
         lines.append(
-            [f"mean of {len(networks)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", ""]
+            [f"mean of {len(chosen)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", ""]
         )
     header = ["network", "way", "top-1", "points lost (95 %)", "agrees", "kB", "gzip kB"]
     return markdown_table(header, lines, text_columns=2)

@@ -65,7 +65,8 @@ def quantization_aware(
         The int8 file, with `facts["training"]` telling how it was trained.
 
     Raises:
-        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named.
+        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named; such is
+            a batch normalization that follows no convolution, as in dense blocks.
     """
     tuning = tuning or FineTuning()
     dtype = io_dtype_for(mode_named("int8"), io_dtype)
@@ -74,7 +75,13 @@ def quantization_aware(
         from tensorflow_model_optimization.quantization.keras import quantize_model
 
         twin = rebuild(model)
-        aware = _in_order(legacy, quantize_model(twin), twin)
+        try:
+            quantized = quantize_model(twin)
+        except RuntimeError as error:
+            raise ValueError(
+                f"tensorflow-model-optimization cannot train {model.name!r} for int8: {error}"
+            ) from error
+        aware = _in_order(legacy, quantized, twin)
         _start_ranges(legacy, aware, twin, model, images[:RANGE_IMAGES])
         _fit(legacy, aware, model, images, labels, tuning)
         content = _convert_aware(aware, tuple(model.inputs[0].shape[1:]), dtype)

@@ -100,6 +100,15 @@ def test_clustering_leaves_few_weights(model, images, labels, tuning):
     assert (np.asarray(few(images)).argmax(1) == np.asarray(model(images)).argmax(1)).mean() > 0.5
 
 
+def test_a_layer_that_cannot_be_trained_for_int8_is_named():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="lone_bn")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
+    images = np.zeros((32, 8, 8, 3), np.float32)
+    with pytest.raises(ValueError, match="cannot train .* for int8: Layer lone_bn"):
+        tfmot.quantization_aware(keras.Model(inputs, x), images, np.zeros(32))
+
+
 def test_values_that_mean_nothing_are_refused(model, images, labels):
     with pytest.raises(ValueError, match="sparsity=1.5"):
         tfmot.pruned(model, images, labels, 1.5)

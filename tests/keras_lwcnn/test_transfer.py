@@ -36,6 +36,7 @@ def odd(digits):
 @pytest.fixture(scope="module")
 def source(digits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
+    keras.utils.set_random_seed(0)
     train(network(), digits, Recipe(epochs=3, learning_rate=1e-2), folder)
     return folder / "model.keras"
 
