@@ -48,6 +48,11 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--label-smoothing", type=float, help="in [0, 1)")
     group.add_argument("--loss", help="cross_entropy or class_balanced_focal")
     group.add_argument("--ema", type=float, help="momentum of averaged weights, in [0, 1); 0: none")
+    group.add_argument(
+        "--settle-batches",
+        type=int,
+        help="batches over which batch normalization's statistics are measured anew at the end",
+    )
     group.add_argument("--precision", help="float32 or mixed_bfloat16 (for GPUs)")
     group.add_argument("--pruning-share", type=float, help="of the epochs, for learned groups")
     group.add_argument("--group-lasso", type=float, help="weight of it, for learned groups")

@@ -38,6 +38,8 @@ class Recipe:
             images' class counts), which the CondenseNeXt papers name.
         ema: momentum of an exponential moving average of the weights, which then replaces them in
             validation and at the end; in [0, 1), 0 for none.
+        settle_batches: batches over which the statistics of batch normalization are measured anew
+            at the end, at least 0; 0 keeps the moving averages. For trainings of few steps.
         precision: `float32`, or `mixed_bfloat16` (layers compute in bfloat16, weights stay
             float32; the network that is saved is a float32 one). For GPUs.
         pruning_share: of networks with learned groups: share of the epochs after which they are
@@ -61,6 +63,7 @@ class Recipe:
     label_smoothing: float = 0.0
     loss: str = "cross_entropy"
     ema: float = 0.0
+    settle_batches: int = 0
     precision: str = "float32"
     pruning_share: float = 0.5
     group_lasso: float = 0.0
@@ -93,6 +96,7 @@ class Recipe:
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
             ("ema", 0 <= self.ema < 1, "in [0, 1)"),
+            ("settle_batches", self.settle_batches >= 0, "at least 0"),
             ("pruning_share", 0 < self.pruning_share <= 1, "in (0, 1]"),
             ("group_lasso", self.group_lasso >= 0, "at least 0"),
         ):

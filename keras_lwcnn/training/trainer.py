@@ -21,6 +21,7 @@ from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
+from keras_lwcnn.training.statistics import settle_statistics
 from keras_lwcnn.version import __version__
 
 
@@ -69,6 +70,11 @@ def train(
     out = Path(out)
     output = _check_fit(model, dataset, recipe)
     part = this_part()
+    if recipe.settle_batches and part.count > 1:
+        raise ValueError(
+            f"settle_batches={recipe.settle_batches} is for one process, these are {part.count}: "
+            "0 is allowed"
+        )
     classes = len(dataset.class_names)
     one_hot = classes if recipe.label_smoothing else None
     batches = ShuffledBatches(dataset.train, recipe.batch_size, recipe.seed, one_hot, part)
@@ -103,6 +109,7 @@ def train(
         if show_progress and part.index == 0:
             shown.append(RichProgress(model.name, recipe.epochs, len(batches)))
             stack.callback(shown[0].close)
+        seeding = SeededEpochs(batches, recipe.seed)
         started = time.perf_counter()
         whole.fit(
             batches,
@@ -111,7 +118,7 @@ def train(
             shuffle=False,
             validation_data=validation,
             callbacks=[
-                SeededEpochs(batches, recipe.seed),
+                seeding,
                 *_condensation(model, recipe, callbacks),
                 *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
                 *callbacks,
@@ -120,13 +127,17 @@ def train(
             ],
             verbose=0,
         )
+        if recipe.settle_batches:
+            seeding.on_epoch_begin(recipe.epochs)
+            chosen = (batches[i % len(batches)][0] for i in range(recipe.settle_batches))
+            settle_statistics(whole, chosen)
         seconds = time.perf_counter() - started
     if working is not model:
         model.set_weights(working.get_weights())
         whole = with_preparation(model, "none", input_range)
         whole.compile(**measures)
-    # Measured once more: the end of training changes the network (averaged weights, a condensed
-    # classifier, float32).
+    # Measured once more: the end of training changes the network (averaged weights, settled
+    # statistics, a condensed classifier, float32).
     val = whole.evaluate(validation, verbose=0, return_dict=True)
     result = TrainingResult(
         model=model.name,

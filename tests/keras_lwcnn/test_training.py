@@ -142,6 +142,7 @@ def test_a_model_that_does_not_fit_the_data_is_refused(small, tmp_path, network,
         ("warmup", 1.0),
         ("loss", "hinge"),
         ("ema", 1.0),
+        ("settle_batches", -1),
         ("precision", "float16"),
         ("pruning_share", 0.0),
         ("group_lasso", -1.0),
@@ -211,6 +212,23 @@ def test_the_averaged_weights_are_those_that_are_validated_and_saved(small, tmp_
     result = train(model, small, recipe, tmp_path, callbacks=[last])
     assert result.history["val_loss"][-1] == pytest.approx(result.val["loss"], rel=1e-4)
     assert np.abs(model.trainable_variables[0] - last.kernel).max() > 1e-3
+
+
+def test_statistics_are_settled_over_the_batches_that_are_asked(small, tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.99, name="bn")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(10)(x), name="slow")
+    recipe = Recipe(epochs=1, batch_size=50, augmentation="none", settle_batches=4)
+    train(model, small, recipe, tmp_path)
+    scaled = small.train.images.astype("float32") / 127.5 - 1
+    maps = np.asarray(model.get_layer("conv")(scaled))
+    bn = model.get_layer("bn")
+    # Four batches of 50 are all images.
+    np.testing.assert_allclose(bn.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(bn.moving_variance, maps.var(axis=(0, 1, 2)), rtol=0.1)
+    assert bn.momentum == 0.99
 
 
 def test_mixed_precision_trains_and_saves_a_float32_network(small, tmp_path):

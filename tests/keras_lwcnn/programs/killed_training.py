@@ -15,7 +15,14 @@ from keras_lwcnn.data import ImageDataset
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.training import Recipe, train
 
-RECIPE = Recipe(epochs=4, batch_size=25, augmentation="shift_flip", label_smoothing=0.1, ema=0.9)
+RECIPE = Recipe(
+    epochs=4,
+    batch_size=25,
+    augmentation="shift_flip",
+    label_smoothing=0.1,
+    ema=0.9,
+    settle_batches=3,
+)
 
 
 class KilledAt(keras.callbacks.Callback):
