@@ -55,6 +55,7 @@ _OURS_32 = Recipe(
     augmentation="shift_flip",
     label_smoothing=0.1,
     ema=0.999,
+    settle_batches=100,
     precision="mixed_bfloat16",
 )
 _SHORT_32 = Recipe(epochs=24, weight_decay=0.05, augmentation="shift_flip")
@@ -91,6 +92,7 @@ _OURS_LARGE = Recipe(
     augmentation="rotate_shift_flip_contrast",
     label_smoothing=0.1,
     ema=0.999,
+    settle_batches=100,
     precision="mixed_bfloat16",
 )
 _OURS = "Our design"
