@@ -10,10 +10,12 @@ from keras_lwcnn.report.figures import COLORS, plain
 
 SPREAD = 10
 """Values further apart than this factor are drawn to a logarithmic scale."""
+LONG = 16
+"""Where a name has more letters, points get numbers, and a key beside the picture has the names."""
 
 
 def plot_pareto(front: ParetoFront, path: str | Path) -> Path:
-    """Draw the first objective over the second: all points by name, the front joined by a line.
+    """Draw the first objective over the second: all points, named, the front joined by a line.
 
     Args:
         front: of two objectives.
@@ -27,15 +29,25 @@ def plot_pareto(front: ParetoFront, path: str | Path) -> Path:
     """
     if len(front.objectives) != 2:
         raise ValueError(f"a picture needs 2 objectives, got {len(front.objectives)}")
+    names = front.labels
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
-    axes = figure.subplots()
+    if max(map(len, names)) > LONG:
+        figure.set_figwidth(10)
+        axes, key = figure.subplots(1, 2, width_ratios=(2, 1))
+        numbers = {i: str(number) for number, i in enumerate(front.order, 1)}
+        key.text(0, 1, "\n".join(f"{numbers[i]}  {names[i]}" for i in front.order), fontsize=8,
+                 va="top", transform=key.transAxes)  # fmt: skip
+        key.axis("off")
+        names = [numbers[i] for i in range(len(names))]
+    else:
+        axes = figure.subplots()
     y, x = front.values.T
     best = [i for i in front.order if front.on_front[i]]
     axes.plot(x[best], y[best], "o-", color=COLORS[0], label="Pareto front")
     if not front.on_front.all():
         axes.plot(x[~front.on_front], y[~front.on_front], "o", color=COLORS[4], label="dominated")
     up, right = (1 if objective.maximize else -1 for objective in front.objectives)
-    for name, place, kept in zip(front.labels, zip(x, y, strict=True), front.on_front, strict=True):
+    for name, place, kept in zip(names, zip(x, y, strict=True), front.on_front, strict=True):
         # Names stand on the better side of the front, where no point is, or away from it.
         side = 1 if kept else -1
         axes.annotate(
