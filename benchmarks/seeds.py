@@ -60,7 +60,7 @@ def train_and_compare(network: str, seed: int, options: argparse.Namespace) -> d
         "data": {**record["dataset"], "class_names": len(record["dataset"]["class_names"])},
         "recipe": record["recipe"],
         "val_top1": record["val"]["top1"],
-        "best_val_top1": max(history["val_top1"]),
+        "best_val_top1": max(*history["val_top1"], record["val"]["top1"]),
         "test_images": compared["float32"]["images"],
         **{f"{mode}_top1": row["top1"] for mode, row in compared.items()},
         **{f"{mode}_size": row["size"] for mode, row in compared.items()},

@@ -17,6 +17,7 @@ CANDIDATES: tuple[QuantizationOptions, ...] = (
     QuantizationOptions(correct_bias=True),
     QuantizationOptions(round_weights=True),
     QuantizationOptions(round_weights=True, ranges="mse"),
+    QuantizationOptions(round_weights=True, ranges="percentile", percentile=99.999),
     QuantizationOptions(round_weights=True, equalize=True),
     QuantizationOptions(round_weights=True, equalize=True, ranges="mse"),
 )

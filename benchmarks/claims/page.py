@@ -18,7 +18,8 @@ COMMANDS = {
     "memory": "lwcnn train-cost xception_lite xception keras_mobilenet_v2 efficientnet_v2_b1 "
     "--rows costs.jsonl && python -m benchmarks.training_cost costs.jsonl",
     "seeds-pcb": r"python -m benchmarks.seeds xception_lite xception --data deeppcb96 "
-    r"--groups '^(\d+)_' --image-size 72 --recipe xception_lite/deeppcb96/ours --epochs 3",
+    r"--groups '^(\d+)_' --image-size 72 --recipe xception_lite/deeppcb96/ours --epochs 2 "
+    "--seeds 0 --precision float32 --ema 0 --settle-batches 100",
     "seeds-caltech101": "python -m benchmarks.seeds xception_lite xception --data caltech101 "
     "--image-size 224 --recipe xception_lite/caltech101/published --epochs 60",
     "seeds-cifar": "python -m benchmarks.seeds l_mobilenet mobilenet_v2 shufflenet_v2 "
