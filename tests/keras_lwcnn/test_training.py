@@ -226,7 +226,7 @@ def test_statistics_are_settled_over_the_batches_that_are_asked(small, tmp_path)
     maps = np.asarray(model.get_layer("conv")(scaled))
     bn = model.get_layer("bn")
     # Four batches of 50 are all images.
-    np.testing.assert_allclose(bn.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(bn.moving_mean, maps.mean(axis=(0, 1, 2)), rtol=2e-3, atol=1e-4)
     np.testing.assert_allclose(bn.moving_variance, maps.var(axis=(0, 1, 2)), rtol=0.1)
     assert bn.momentum == 0.99
 
