@@ -227,7 +227,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
         "int8 file",
     ]
     images = rows[0]["images"]
-    return f"Top-1 on {images:,} test images:\n\n" + markdown_table(header, lines)
+    return f"Short trainings, top-1 on {images:,} test images:\n\n" + markdown_table(header, lines)
 
 
 def main() -> None:
