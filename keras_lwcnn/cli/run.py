@@ -38,8 +38,11 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.cli.train import recipe_from, train_model
     from keras_lwcnn.files import written_beside
     from keras_lwcnn.models import model_named
+    from keras_lwcnn.training import make_deterministic
 
     import_keras()
+    if args.deterministic:
+        make_deterministic()
     out: Path = args.out
     recipe = recipe_from(args, args.model)
     compared_modes(args.modes)
@@ -48,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
     size = args.image_size or (row and row["dataset"]["input_shape"][0])
     dataset = loaded(data_from(args), size)
     _check_calibration(args, dataset)
-    rows = [row or train_model(args.model, dataset, size, recipe, out, args.deterministic)]
+    rows = [row or train_model(args.model, dataset, size, recipe, out)]
     rows += convert_model(
         out / "model.keras",
         out,

@@ -122,13 +122,14 @@ def join_processes(args: argparse.Namespace) -> bool:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn train`."""
     from keras_lwcnn.cli.common import append_rows, data_from, import_keras
+    from keras_lwcnn.training.numerics import make_deterministic
 
     import_keras()
     recipe = recipe_from(args, args.model)
+    if args.deterministic:
+        make_deterministic()
     first = join_processes(args)
-    row = train_model(
-        args.model, data_from(args), args.image_size, recipe, args.out, args.deterministic, first
-    )
+    row = train_model(args.model, data_from(args), args.image_size, recipe, args.out, first)
     if first:
         append_rows(args.rows, [row])
 
@@ -139,7 +140,6 @@ def train_model(
     image_size: int | None,
     recipe: Recipe,
     out: Path,
-    deterministic: bool = False,
     says: bool = True,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are.
@@ -161,9 +161,7 @@ def train_model(
         classes=len(dataset.class_names),
         classifier_activation=None,
     )
-    result = train(
-        model, dataset, recipe, out, input_range=entry.input_range, deterministic=deterministic
-    )
+    result = train(model, dataset, recipe, out, input_range=entry.input_range)
     if says:
         print(
             f"{name}: top-1 {result.val['top1']:.2%} on the {len(dataset.val)} validation "

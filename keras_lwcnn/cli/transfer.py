@@ -48,9 +48,12 @@ def main(args: argparse.Namespace) -> None:
 
     from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
     from keras_lwcnn.cli.train import recipe_from
+    from keras_lwcnn.training.numerics import make_deterministic
     from keras_lwcnn.training.transfer import open_source, transfer, tuning_of
 
     import_keras()
+    if args.deterministic:
+        make_deterministic()
     source = open_source(args.source)
     recipe = recipe_from(args, source.network)
     given = {"epochs": args.tuning_epochs, "learning_rate": args.tuning_learning_rate}
@@ -58,9 +61,7 @@ def main(args: argparse.Namespace) -> None:
     tuning = replace(tuning_of(recipe), **given)
     size = args.image_size or source.input_shape[0]
     dataset = loaded(data_from(args), size)
-    results = transfer(
-        args.source, dataset, recipe, args.out, tuning=tuning, deterministic=args.deterministic
-    )
+    results = transfer(source, dataset, recipe, args.out, tuning=tuning)
     append_rows(args.rows, [result.to_dict() for result in results])
     for what, result in zip(("head", "all layers"), results, strict=True):
         print(

@@ -2,6 +2,7 @@
 
 from keras_lwcnn.training.cost import TrainingCost, TrainingSetup, measure_training
 from keras_lwcnn.training.memory import TrainingMemory, estimate_memory
+from keras_lwcnn.training.numerics import make_deterministic
 from keras_lwcnn.training.recipe import AUGMENTATIONS, OPTIMIZERS, Recipe
 from keras_lwcnn.training.recipes import RECIPES, NamedRecipe, recipe_named
 from keras_lwcnn.training.result import TrainingResult
@@ -19,6 +20,7 @@ __all__ = [
     "TrainingResult",
     "TrainingSetup",
     "estimate_memory",
+    "make_deterministic",
     "measure_training",
     "recipe_named",
     "train",

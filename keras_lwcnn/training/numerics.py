@@ -29,8 +29,8 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
 def make_deterministic() -> None:
     """Ask the backend for operations that give the same bits in every run, where they are slower.
 
-    CPU operations of JAX are deterministic anyway; for its GPU ones this has to be called before
-    JAX is first used.
+    It holds for the whole process. Call it before a network is built: JAX reads it when it first
+    computes (its CPU operations are deterministic anyway).
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":

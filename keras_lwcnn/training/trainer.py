@@ -15,7 +15,7 @@ from keras_lwcnn.training.batches import OrderedBatches, SeededEpochs, ShuffledB
 from keras_lwcnn.training.checkpoint import Checkpoint
 from keras_lwcnn.training.distributed import this_part, written_by_first
 from keras_lwcnn.training.freezing import frozen
-from keras_lwcnn.training.numerics import in_precision, make_deterministic
+from keras_lwcnn.training.numerics import in_precision
 from keras_lwcnn.training.optimization import loss_of, optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
@@ -34,14 +34,13 @@ def train(
     input_range: tuple[float, float] = (-1.0, 1.0),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     show_progress: bool = True,
-    deterministic: bool = False,
     origin: dict[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a classifier with `model.fit` and write `model.keras` and `model.json` into a folder.
 
     A run that was killed, at whatever moment, goes on after its last whole epoch when it is called
     again with the same model, data, recipe and folder; on one backend it then sees the same batches
-    and the same augmentation as an unbroken run, and with `deterministic` gives the same bits.
+    and the same augmentation as an unbroken run; after `make_deterministic` it gives the same bits.
 
     Learned groups are condensed as the recipe says, unless `callbacks` has a `Condensation`.
     Processes that joined (`distributed.join`) train together: each computes its part of every
@@ -56,7 +55,6 @@ def train(
         input_range: what pixels 0 and 255 become for the model.
         callbacks: further ones.
         show_progress: show a bar, or lines where there is no terminal.
-        deterministic: ask the backend for operations that repeat to the bit, where they are slower.
         origin: facts of the weights that the model comes with, for the record.
 
     Returns:
@@ -75,8 +73,7 @@ def train(
             f"settle_batches={recipe.settle_batches} is for one process, these are {part.count}: "
             "0 is allowed"
         )
-    classes = len(dataset.class_names)
-    one_hot = classes if recipe.label_smoothing else None
+    one_hot = len(dataset.class_names) if recipe.label_smoothing else None
     batches = ShuffledBatches(dataset.train, recipe.batch_size, recipe.seed, one_hot, part)
     validation = OrderedBatches(dataset.val, one_hot, part)
     settings = {
@@ -90,17 +87,10 @@ def train(
     checkpoint = Checkpoint(out, settings, len(batches), part)
     checkpoint.check()
 
-    if deterministic:
-        make_deterministic()
     keras.utils.set_random_seed(recipe.seed)
     working = in_precision(model, recipe.precision)
     whole = with_preparation(working, recipe.augmentation, input_range)
-    measures = {
-        "loss": loss_of(recipe, dataset.train.labels, classes, output == "logits"),
-        "metrics": [keras.metrics.CategoricalAccuracy("top1")]
-        if one_hot
-        else [keras.metrics.SparseCategoricalAccuracy("top1")],
-    }
+    measures = _measures(recipe, dataset, from_logits=output == "logits")
     with ExitStack() as stack:
         stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
         whole.compile(optimizer=optimizer_of(recipe, recipe.epochs * len(batches)), **measures)
@@ -162,6 +152,17 @@ def train(
         result.save(out / "model.json")
         checkpoint.remove()
     return result
+
+
+def _measures(recipe: Recipe, dataset: ImageDataset, *, from_logits: bool) -> dict[str, Any]:
+    """Make loss and accuracy, as `compile` takes them, for the form of labels that the loss has."""
+    accuracy = (
+        keras.metrics.CategoricalAccuracy
+        if recipe.label_smoothing
+        else keras.metrics.SparseCategoricalAccuracy
+    )
+    loss = loss_of(recipe, dataset.train.labels, len(dataset.class_names), from_logits)
+    return {"loss": loss, "metrics": [accuracy("top1")]}
 
 
 def _condensation(

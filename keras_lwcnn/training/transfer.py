@@ -83,14 +83,13 @@ def with_new_head(
 
 
 def transfer(
-    source: str | Path,
+    source: str | Path | Source,
     dataset: ImageDataset,
     recipe: Recipe,
     out: str | Path,
     *,
     tuning: Recipe | None = None,
     show_progress: bool = True,
-    deterministic: bool = False,
 ) -> tuple[TrainingResult, TrainingResult]:
     """Teach a trained network the classes of another data set, in two trainings.
 
@@ -103,13 +102,12 @@ def transfer(
 
     Args:
         source: a `.keras` file with the training record beside it that `train` writes, or
-            NETWORK-DATA of shipped weights.
+            NETWORK-DATA of shipped weights, or what `open_source` made of either.
         dataset: the images to learn.
         recipe: of the first training; where it freezes nothing, `base` is frozen.
         out: folder for the results.
         tuning: of the second; None: `tuning_of(recipe)`.
         show_progress: as of `train`.
-        deterministic: as of `train`.
 
     Returns:
         The records of both trainings.
@@ -120,11 +118,10 @@ def transfer(
     out = Path(out)
     recipe = recipe if recipe.frozen else replace(recipe, frozen=BASE)
     tuning = tuning or tuning_of(recipe)
-    began = open_source(source)
+    began = source if isinstance(source, Source) else open_source(source)
     shared: dict[str, Any] = {
         "input_range": began.input_range,
         "show_progress": show_progress,
-        "deterministic": deterministic,
         "origin": began.origin,
     }
     head = _finished(out / HEAD_FOLDER, recipe, began.origin, dataset)

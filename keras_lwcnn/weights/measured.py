@@ -1,11 +1,8 @@
 """What a set's converted files reach on the test images."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-
-NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,7 @@ def wilson_interval(right: int, images: int) -> tuple[float, float]:
     """
     if images < 1 or not 0 <= right <= images:
         raise ValueError(f"right has to be 0 to images, images at least 1; got {right}, {images}")
-    share, square = right / images, NORMAL_95**2
-    middle = share + square / (2 * images)
-    half = NORMAL_95 * math.sqrt(share * (1 - share) / images + square / (4 * images**2))
-    scale = 1 + square / images
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, images).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)

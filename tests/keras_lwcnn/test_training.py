@@ -4,6 +4,7 @@ import resource
 import keras
 import numpy as np
 import pytest
+from small_training import StopAt
 
 from keras_lwcnn.condensation import Condensation, CondensationSchedule, is_condensed
 from keras_lwcnn.data import ImageDataset, load_data
@@ -40,18 +41,6 @@ def small(digits):
     """A data set that trains in a moment."""
     cut = Split(digits.train.images[:200], digits.train.labels[:200])
     return ImageDataset("small", cut, digits.val, digits.test, digits.class_names)
-
-
-class StopAt(keras.callbacks.Callback):
-    """Stand for a kill in the middle of an epoch."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) == self.step:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("activation", [None, "softmax"])

@@ -9,11 +9,9 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
+from small_training import StopAt, network, noise
 
-from keras_lwcnn.data import ImageDataset
-from keras_lwcnn.data.dataset import Split
-from keras_lwcnn.training import Recipe, train
+from keras_lwcnn.training import Recipe, make_deterministic, train
 
 RECIPE = Recipe(
     epochs=4,
@@ -25,14 +23,9 @@ RECIPE = Recipe(
 )
 
 
-class KilledAt(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) == self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
+class KilledAt(StopAt):
+    def stop(self):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_while_saving(count):
@@ -56,29 +49,9 @@ def main():
     what, _, number = fate.partition(":")
     if what == "saving":
         killed_while_saving(int(number))
-    random = np.random.default_rng(0)
-    images = random.integers(0, 255, (100, 16, 16, 3), dtype=np.uint8)
-    split = Split(images, np.arange(100) % 4)
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((16, 16, 3)),
-            keras.layers.Conv2D(8, 3, 2, activation="relu"),
-            keras.layers.BatchNormalization(momentum=0.9),
-            keras.layers.Dropout(0.1),
-            keras.layers.Flatten(),
-            keras.layers.Dense(4),
-        ],
-        name="small",
-    )
-    train(
-        model,
-        ImageDataset("noise", split, split, split, ("a", "b", "c", "d")),
-        RECIPE,
-        out,
-        callbacks=[KilledAt(int(number))] if what == "step" else [],
-        deterministic=True,
-    )
+    make_deterministic()
+    callbacks = [KilledAt(int(number))] if what == "step" else []
+    train(network(keras.layers.Dropout(0.1)), noise(100), RECIPE, out, callbacks=callbacks)
 
 
 main()
