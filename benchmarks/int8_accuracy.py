@@ -115,7 +115,7 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     """Make every file of one network and compare them on the test images."""
     import keras
 
-    from convert import compare, to_tflite
+    from convert import compare, inspect_tflite, predict, to_tflite
     from keras_lwcnn.condensation import condensable_layers, deploy
     from keras_lwcnn.data import balanced_indices, load_data, scale_images
     from keras_lwcnn.record import read_record
@@ -154,6 +154,7 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
             files[name].write_bytes(content)
         tests = scale_images(data.test.images, (-1.0, 1.0))
         rows = compare(files, tests, data.test.labels).to_rows()
+        logits = predict(files[FLOAT], tests)
     facts = {
         "kind": "int8_accuracy",
         "date": now(),
@@ -165,8 +166,20 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     for row in rows:
         for name in ("confusion_changes", "file", "conversion_seconds", "host_median_us"):
             del row[name]
-        row |= {**facts, **made[row["mode"]][1]}
+        content, more = made[row["mode"]]
+        row |= {**facts, **more, "ceiling": ceiling(logits, inspect_tflite(content).outputs[0])}
     return rows + [{**facts, "mode": name, "refused": why} for name, why in refused.items()]
+
+
+def ceiling(logits: np.ndarray, output: Any) -> float:
+    """Return how often float logits name the same class once they are rounded to an output's steps.
+
+    No file with such an output can be relied on to agree with float more often.
+    """
+    if not output.scale:
+        return 1.0
+    stored = np.clip(np.rint(logits / output.scale) + output.zero_point, -128, 127)
+    return float((stored.argmax(axis=1) == logits.argmax(axis=1)).mean())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -183,6 +196,7 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"{row['top1']:.2%}",
                 f"{row['drop']:+.2f} ({row['drop_low']:+.2f} to {row['drop_high']:+.2f})",
                 f"{row['agreement']:.2%}",
+                f"{row['ceiling']:.2%}",
                 f"{row['size'] / 1e3:,.0f}",
                 f"{row['gzip_size'] / 1e3:,.0f}",
             ]
@@ -194,9 +208,9 @@ def table(rows: list[dict[str, Any]]) -> str:
             float(np.mean([r[key] for r in chosen])) for key in ("drop", "agreement")
         )
         lines.append(
-            [f"mean of {len(chosen)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", ""]
+            [f"mean of {len(chosen)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", "", ""]
         )
-    header = ["network", "way", "top-1", "points lost (95 %)", "agrees", "kB", "gzip kB"]
+    header = ["network", "way", "top-1", "points lost (95 %)", "agrees", "ceiling", "kB", "gzip kB"]
     return markdown_table(header, lines, text_columns=2)
 
 

@@ -1,5 +1,7 @@
 """Bias correction: taking back the mean error that rounded weights add to each channel."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from convert import flatbuffer
@@ -7,7 +9,9 @@ from convert.statistics import TensorStatistics
 from convert.weights import WeightedOp, rounding_error, weighted_ops
 
 
-def correct_bias(content: bytes, statistics: dict[int, TensorStatistics]) -> bytes:
+def correct_bias(
+    content: bytes, statistics: dict[int, TensorStatistics], keep: Collection[str] = ()
+) -> bytes:
     """Subtract from each bias the mean output error of the rounded weights.
 
     The error of output channel c is the sum over the weights of (rounded - float) times the mean
@@ -17,6 +21,7 @@ def correct_bias(content: bytes, statistics: dict[int, TensorStatistics]) -> byt
     Args:
         content: a float32 TFLite flatbuffer.
         statistics: of its activations, by tensor index.
+        keep: names of the output tensors of layers whose weights stay float.
 
     Returns:
         The flatbuffer with other biases; its weights are as before.
@@ -24,7 +29,7 @@ def correct_bias(content: bytes, statistics: dict[int, TensorStatistics]) -> byt
     model = flatbuffer.read(content)
     for op in weighted_ops(model):
         found = statistics.get(op.source)
-        if found is not None and op.bias is not None:
+        if found is not None and op.bias is not None and op.target_name not in keep:
             op.bias = op.bias - expected_shift(op, found.channel_mean)
     return flatbuffer.write(model)
 

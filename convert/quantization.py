@@ -23,7 +23,8 @@ class QuantizationOptions:
     Attributes:
         ranges: how activation ranges are chosen: "minmax", "percentile" or "mse".
         percentile: share of values to cover in percent, for "percentile".
-        equalize: spread channels over the range of their tensor where two layers allow it.
+        equalize: spread channels over the range of their tensors where the layers around them
+            allow it.
         correct_bias: take back the mean error of rounded weights.
         round_weights: round weights so that their errors cancel on the calibration images, instead
             of each to the nearest; includes the correction of biases.
@@ -125,9 +126,9 @@ def calibrated(content: bytes, images: np.ndarray, options: QuantizationOptions 
         ranged = _with_limits(content, images)
         statistics = collect(content, some, _limits(ranged))
     if options.round_weights:
-        ranged = round_weights(ranged, some)
+        ranged = round_weights(ranged, some, options.keep_float)
     elif options.correct_bias:
-        ranged = correct_bias(ranged, statistics)
+        ranged = correct_bias(ranged, statistics, options.keep_float)
     limits = _limits(ranged)
     for index, found in statistics.items():
         if index in limits:

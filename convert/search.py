@@ -20,6 +20,8 @@ CANDIDATES: tuple[QuantizationOptions, ...] = (
     QuantizationOptions(round_weights=True, ranges="percentile", percentile=99.999),
     QuantizationOptions(round_weights=True, equalize=True),
     QuantizationOptions(round_weights=True, equalize=True, ranges="mse"),
+    QuantizationOptions(round_weights=True, equalize=True, ranges="percentile", percentile=99.999),
+    QuantizationOptions(round_weights=True, equalize=True, ranges="percentile"),
 )
 
 

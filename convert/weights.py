@@ -10,7 +10,6 @@ from convert import flatbuffer
 
 CHANNEL_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 """Axis of the weights along which the output channels lie."""
-INPUT_AXIS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 1}
 WEIGHT_LEVELS = 127
 
 
@@ -39,9 +38,9 @@ class WeightedOp:
         return int(self.op.outputs[0])
 
     @property
-    def activation(self) -> int:
-        """The fused activation, a value of `schema.ActivationFunctionType`."""
-        return self.op.builtinOptions.fusedActivationFunction
+    def target_name(self) -> str:
+        """Name of the output tensor."""
+        return self.model.subgraphs[0].tensors[self.target].name.decode()
 
     @property
     def weights(self) -> np.ndarray:

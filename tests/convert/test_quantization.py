@@ -5,7 +5,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer, inspect_tflite, metrics, predict, to_tflite
 from convert.bias_correction import expected_shift
-from convert.equalization import equalize, pairs
 from convert.modes import MODES
 from convert.options import ConversionOptions
 from convert.quantization import QuantizationOptions, calibrated, int8, quantize
@@ -73,32 +72,6 @@ def test_statistics_are_those_of_the_values(float_file, images, statistics):
     np.testing.assert_allclose(found.channel_low, images.min(axis=(0, 1, 2)))
 
 
-def uneven(build_model, images):
-    """A model whose channels differ a hundredfold in front of the depthwise convolution."""
-    keras.utils.set_random_seed(3)
-    model = build_model()
-    norm = model.get_layer("stem_bn")
-    gamma = np.geomspace(0.01, 1.0, 8).astype(np.float32)
-    norm.set_weights([gamma, norm.get_weights()[1], *norm.get_weights()[2:]])
-    following = model.get_layer("depthwise_bn")
-    weights = following.get_weights()
-    following.set_weights([weights[0] / gamma, *weights[1:]])
-    return to_tflite(model, output="logits").content
-
-
-def test_equalization_keeps_the_function_and_helps_uneven_channels(build_model, images):
-    content = uneven(build_model, images)
-    assert pairs(flatbuffer.read(content))
-    changed = equalize(content, collect(content, images, {}))
-    before = predict(content, images)
-    np.testing.assert_allclose(predict(changed, images), before, atol=1e-4 * np.abs(before).max())
-
-    def error(options):
-        return ((predict(int8(content, images, "float32", options), images) - before) ** 2).mean()
-
-    assert error(QuantizationOptions(equalize=True)) < 0.5 * error(QuantizationOptions())
-
-
 def test_bias_correction_predicts_the_shift_that_rounded_weights_make(float_file, statistics):
     for op in weighted_ops(flatbuffer.read(float_file)):
         if op.name == "FULLY_CONNECTED":
@@ -162,6 +135,15 @@ def test_layers_named_to_stay_in_float_do(float_file, images):
     assert "DEQUANTIZE" not in plain.ops
     assert mixed.ops["DEQUANTIZE"] == 1
     assert mixed.partitions == 1
+
+
+@pytest.mark.parametrize("change", ["round_weights", "correct_bias"])
+def test_layers_that_stay_in_float_keep_their_weights(float_file, images, change):
+    graph = flatbuffer.read(float_file).subgraphs[0]
+    every = tuple(graph.tensors[op.outputs[0]].name.decode() for op in graph.operators)
+    options = QuantizationOptions(**{change: True}, keep_float=every)
+    found = predict(int8(float_file, images, "float32", options), images)
+    np.testing.assert_allclose(found, predict(float_file, images), atol=1e-5)
 
 
 STOCK_OPTIONS = QuantizationOptions()
