@@ -5,7 +5,9 @@ import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +58,7 @@ def load_data(
     Raises:
         ValueError: for an unknown source, one whose content cannot be used, or groups of a source
             that is no folder.
+        OSError: the images cannot be downloaded, or read.
     """
     if image_size is not None and image_size < 8:
         raise ValueError(f"image_size has to be at least 8 pixels, got {image_size}")
@@ -140,13 +143,27 @@ def _digits(seed: int) -> ImageDataset:
 def _cifar10(seed: int) -> ImageDataset:
     from keras.datasets import cifar10
 
-    return _cifar("cifar10", cifar10.load_data(), seed)
+    return _cifar("cifar10", _download("cifar10", cifar10.load_data), seed)
 
 
 def _cifar100(seed: int) -> ImageDataset:
     from keras.datasets import cifar100
 
-    return _cifar("cifar100", cifar100.load_data(label_mode="fine"), seed)
+    fine = partial(cifar100.load_data, label_mode="fine")
+    return _cifar("cifar100", _download("cifar100", fine), seed)
+
+
+def _download(name: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:
+        # A failed download is a bare Exception in Keras; anything else is not ours to explain.
+        if type(error) is not Exception:
+            raise
+        raise OSError(
+            f"{name} could not be downloaded ({error}). Without a network, put its images into "
+            f"{name}.npz (arrays {', '.join(ARRAYS)}) and name the folder in LWCNN_DATA"
+        ) from error
 
 
 def _cifar(name: str, arrays: Sequence[Sequence[np.ndarray]], seed: int) -> ImageDataset:

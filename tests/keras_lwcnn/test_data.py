@@ -1,5 +1,7 @@
 import os
+from urllib.error import URLError
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -228,3 +230,18 @@ def test_imagenette_folders_load_at_224_px(real_data):
     data = load_data("imagenette224")
     assert data.input_shape == (224, 224, 3) and len(data.test) == 150
     assert data.test.images.std() > 40
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_a_set_that_cannot_be_downloaded_says_what_to_do(name, monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise URLError("no network")
+
+    def load(**_):
+        return keras.utils.get_file("images.tar.gz", "https://nowhere", cache_dir=tmp_path)
+
+    monkeypatch.setenv("LWCNN_DATA", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    monkeypatch.setattr(f"keras.datasets.{name}.load_data", load)
+    with pytest.raises(OSError, match=rf"{name} could not be downloaded.*{name}\.npz.*LWCNN_DATA"):
+        load_data(name)
