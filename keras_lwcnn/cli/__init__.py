@@ -21,6 +21,7 @@ from keras_lwcnn.cli import (
     transfer,
     weights,
 )
+from keras_lwcnn.cli.common import import_keras
 from keras_lwcnn.version import __version__
 
 VERBS = {
@@ -38,6 +39,8 @@ VERBS = {
     "report": report,
     "run": run,
 }
+# What builds or trains networks: Keras is imported before the verb imports what imports it.
+KERAS_VERBS = ("models", "recipes", "train", "transfer", "train-cost", "run")
 BAD_INPUT = 2
 
 
@@ -55,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     args = _parser().parse_args(argv)
     try:
+        if args.verb in KERAS_VERBS:
+            import_keras()
         return args.run(args) or 0
     except KeyboardInterrupt:
         print(f"lwcnn {args.verb}: interrupted", file=sys.stderr)

@@ -20,9 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn recipes`."""
-    from keras_lwcnn.cli.common import import_keras
-
-    import_keras()
     from rich.console import Console
     from rich.table import Table
 

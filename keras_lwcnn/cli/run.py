@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn run`."""
     from keras_lwcnn.cli.bench import bench_files
-    from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
+    from keras_lwcnn.cli.common import append_rows, data_from, loaded
     from keras_lwcnn.cli.compare import compare_files
     from keras_lwcnn.cli.conversion import compared_modes, convert_model
     from keras_lwcnn.cli.report import write_page
@@ -40,7 +40,6 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.models import model_named
     from keras_lwcnn.training import make_deterministic
 
-    import_keras()
     if args.deterministic:
         make_deterministic()
     out: Path = args.out

@@ -121,10 +121,9 @@ def join_processes(args: argparse.Namespace) -> bool:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn train`."""
-    from keras_lwcnn.cli.common import append_rows, data_from, import_keras
+    from keras_lwcnn.cli.common import append_rows, data_from
     from keras_lwcnn.training.numerics import make_deterministic
 
-    import_keras()
     recipe = recipe_from(args, args.model)
     if args.deterministic:
         make_deterministic()

@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn train-cost`."""
-    from keras_lwcnn.cli.common import append_rows, import_keras, working
-
-    import_keras()
+    from keras_lwcnn.cli.common import append_rows, working
     from keras_lwcnn.training import TrainingSetup, measure_training
 
     setup = TrainingSetup(

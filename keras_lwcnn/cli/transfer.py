@@ -46,12 +46,11 @@ def main(args: argparse.Namespace) -> None:
     """Run `lwcnn transfer`."""
     from dataclasses import replace
 
-    from keras_lwcnn.cli.common import append_rows, data_from, import_keras, loaded
+    from keras_lwcnn.cli.common import append_rows, data_from, loaded
     from keras_lwcnn.cli.train import recipe_from
     from keras_lwcnn.training.numerics import make_deterministic
     from keras_lwcnn.training.transfer import open_source, transfer, tuning_of
 
-    import_keras()
     if args.deterministic:
         make_deterministic()
     source = open_source(args.source)

@@ -35,6 +35,16 @@ def test_help_loads_nothing_heavy(verb):
     assert done.stdout.startswith("usage: lwcnn")
 
 
+@pytest.mark.parametrize("words", [["train", "none"], ["run", "--model", "none"]])
+def test_tensorflow_says_nothing_while_it_is_loaded(words):
+    """Its C++ does, before a log level can be set: bad input leaves one line all the same."""
+    words = [*words, "--data", "digits", "--out", os.devnull]
+    code = f"import sys\nfrom keras_lwcnn.cli import main\nsys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"lwcnn {words[0]}: ") and done.stderr.count("\n") == 1
+
+
 def test_models_lists_parameters_and_macs(capsys):
     assert (
         main(["models", "xception_lite", "--image-size", "224", "--classes", "101", "--json"]) == 0
