@@ -12,7 +12,7 @@ _HOMES = {
     "DEFAULT_MODES": "modes",
     "MODES": "modes",
     "Mode": "modes",
-    "QuantizationOptions": "quantization",
+    "QuantizationOptions": "options",
     "TFLiteModel": "converter",
     "ConversionOptions": "options",
     "check_calibration": "calibration",

@@ -1,7 +1,5 @@
 """Bias correction: taking back the mean error that rounded weights add to each channel."""
 
-from collections.abc import Collection
-
 import numpy as np
 
 from convert import flatbuffer
@@ -9,9 +7,7 @@ from convert.statistics import TensorStatistics
 from convert.weights import WeightedOp, rounding_error, weighted_ops
 
 
-def correct_bias(
-    content: bytes, statistics: dict[int, TensorStatistics], keep: Collection[str] = ()
-) -> bytes:
+def correct_bias(content: bytes, statistics: dict[int, TensorStatistics]) -> bytes:
     """Subtract from each bias the mean output error of the rounded weights.
 
     The error of output channel c is the sum over the weights of (rounded - float) times the mean
@@ -21,7 +17,6 @@ def correct_bias(
     Args:
         content: a float32 TFLite flatbuffer.
         statistics: of its activations, by tensor index.
-        keep: names of the output tensors of layers whose weights stay float.
 
     Returns:
         The flatbuffer with other biases; its weights are as before.
@@ -29,7 +24,7 @@ def correct_bias(
     model = flatbuffer.read(content)
     for op in weighted_ops(model):
         found = statistics.get(op.source)
-        if found is not None and op.bias is not None and op.target_name not in keep:
+        if found is not None and op.bias is not None:
             op.bias = op.bias - expected_shift(op, found.channel_mean)
     return flatbuffer.write(model)
 

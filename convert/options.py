@@ -3,9 +3,49 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from convert.calibration import MINIMUM_IMAGES
 from convert.modes import OUTPUTS
-from convert.quantization import QuantizationOptions
+from convert.ranges import choose_range
+
+
+@dataclass(frozen=True)
+class QuantizationOptions:
+    """What int8 quantization does beyond TensorFlow's per-channel weights and min-max activations.
+
+    Attributes:
+        ranges: how activation ranges are chosen: "minmax", "percentile" or "mse".
+        percentile: share of values to cover in percent, for "percentile".
+        equalize: spread channels over the range of their tensors where the layers around them
+            allow it.
+        correct_bias: take back the mean error of rounded weights.
+        round_weights: round weights so that their errors cancel on the calibration images, instead
+            of each to the nearest; includes the correction of biases.
+        keep_float: names of op output tensors whose ops stay float32.
+    """
+
+    ranges: str = "minmax"
+    percentile: float = 99.99
+    equalize: bool = False
+    correct_bias: bool = False
+    round_weights: bool = False
+    keep_float: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing.
+
+        Raises:
+            ValueError: unknown `ranges`, or a percentile outside of (50, 100].
+        """
+        choose_range(np.ones(1), 0.0, 1.0, self.ranges, self.percentile)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary that JSON can hold."""
+        return dict(asdict(self), keep_float=list(self.keep_float))
+
+
+STOCK = QuantizationOptions()
 
 
 @dataclass(frozen=True)

@@ -1,57 +1,13 @@
 """Float TFLite flatbuffer -> the other modes."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from convert.calibration import tflite_generator
 from convert.modes import Mode
+from convert.options import STOCK, QuantizationOptions
 from convert.quiet import quiet
-from convert.ranges import choose_range
-
-STATISTICS_IMAGES = 128
-"""Images whose activations are looked at one by one; all images give the smallest and largest
-values."""
-
-
-@dataclass(frozen=True)
-class QuantizationOptions:
-    """What int8 quantization does beyond TensorFlow's per-channel weights and min-max activations.
-
-    Attributes:
-        ranges: how activation ranges are chosen: "minmax", "percentile" or "mse".
-        percentile: share of values to cover in percent, for "percentile".
-        equalize: spread channels over the range of their tensors where the layers around them
-            allow it.
-        correct_bias: take back the mean error of rounded weights.
-        round_weights: round weights so that their errors cancel on the calibration images, instead
-            of each to the nearest; includes the correction of biases.
-        keep_float: names of op output tensors whose ops stay float32.
-    """
-
-    ranges: str = "minmax"
-    percentile: float = 99.99
-    equalize: bool = False
-    correct_bias: bool = False
-    round_weights: bool = False
-    keep_float: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse values that mean nothing.
-
-        Raises:
-            ValueError: unknown `ranges`, or a percentile outside of (50, 100].
-        """
-        choose_range(np.ones(1), 0.0, 1.0, self.ranges, self.percentile)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary that JSON can hold."""
-        return dict(asdict(self), keep_float=list(self.keep_float))
-
-
-STOCK = QuantizationOptions()
 
 
 def quantize(
@@ -91,6 +47,19 @@ def int8(
         io_dtype: "int8", "uint8" or "float32".
         options: how to go beyond the stock quantization.
     """
+    from convert.preparation import Preparation
+
+    return prepared_int8(Preparation(content, images)(options), io_dtype, options.keep_float)
+
+
+def prepared_int8(content: bytes, io_dtype: str, keep_float: Collection[str] = ()) -> bytes:
+    """Return a float32 flatbuffer that stores its activations' ranges in int8.
+
+    Args:
+        content: what `convert.preparation.Preparation` gives.
+        io_dtype: "int8", "uint8" or "float32".
+        keep_float: names of op output tensors whose ops stay float32.
+    """
     # TensorFlow has no public name for quantizing a flatbuffer; the version is pinned.
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
@@ -98,70 +67,12 @@ def int8(
     dtype = tf.as_dtype(io_dtype)
     return bytes(
         mlir_quantize(
-            calibrated(content, images, options),
+            content,
             input_data_type=dtype,
             output_data_type=dtype,
-            denylisted_nodes=list(options.keep_float) or None,
+            denylisted_nodes=list(keep_float) or None,
         )
     )
-
-
-def calibrated(content: bytes, images: np.ndarray, options: QuantizationOptions = STOCK) -> bytes:
-    """Return the float flatbuffer with each activation's range stored, as the quantizer takes it.
-
-    The options that change weights or biases have been applied to it.
-    """
-    from convert.bias_correction import correct_bias
-    from convert.equalization import equalize
-    from convert.rounding import round_weights
-    from convert.statistics import collect
-
-    ranged = _with_limits(content, images)
-    if options == QuantizationOptions(keep_float=options.keep_float):
-        return ranged
-    some = images[np.linspace(0, len(images) - 1, min(STATISTICS_IMAGES, len(images))).astype(int)]
-    statistics = collect(content, some, _limits(ranged))
-    if options.equalize:
-        content = equalize(content, statistics)
-        ranged = _with_limits(content, images)
-        statistics = collect(content, some, _limits(ranged))
-    if options.round_weights:
-        ranged = round_weights(ranged, some, options.keep_float)
-    elif options.correct_bias:
-        ranged = correct_bias(ranged, statistics, options.keep_float)
-    limits = _limits(ranged)
-    for index, found in statistics.items():
-        if index in limits:
-            limits[index] = choose_range(
-                found.histogram, *limits[index], options.ranges, options.percentile
-            )
-    return _store_limits(ranged, limits)
-
-
-def _with_limits(content: bytes, images: np.ndarray) -> bytes:
-    from tensorflow.lite.python.optimize.calibrator import Calibrator
-
-    return Calibrator(content).calibrate(tflite_generator(images))
-
-
-def _limits(content: bytes) -> dict[int, tuple[float, float]]:
-    from convert import flatbuffer
-
-    return {
-        index: (float(tensor.quantization.min[0]), float(tensor.quantization.max[0]))
-        for index, tensor in enumerate(flatbuffer.read(content).subgraphs[0].tensors)
-        if tensor.quantization is not None and tensor.quantization.min is not None
-    }
-
-
-def _store_limits(content: bytes, limits: dict[int, tuple[float, float]]) -> bytes:
-    from convert import flatbuffer
-
-    model = flatbuffer.read(content)
-    for index, (low, high) in limits.items():
-        quantization = model.subgraphs[0].tensors[index].quantization
-        quantization.min, quantization.max = [low], [high]
-    return flatbuffer.write(model)
 
 
 def _edge_quantize(content: bytes, configure: Callable) -> bytes:

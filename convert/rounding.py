@@ -1,7 +1,5 @@
 """Rounding weights so that their errors cancel on real inputs, instead of each to the nearest."""
 
-from collections.abc import Collection
-
 import numpy as np
 
 from convert import flatbuffer
@@ -15,9 +13,7 @@ LARGEST_PATCH = 1536
 DAMPING = 0.01
 
 
-def round_weights(
-    content: bytes, images: np.ndarray, keep: Collection[str] = (), seed: int = 0
-) -> bytes:
+def round_weights(content: bytes, images: np.ndarray, seed: int = 0) -> bytes:
     """Put the weights on their int8 grid, each error made good by the weights not yet rounded.
 
     The weights of an output channel are rounded one after the other; the error that one leaves in
@@ -28,7 +24,6 @@ def round_weights(
     Args:
         content: a float32 TFLite flatbuffer with batch 1.
         images: float32 calibration images (count, height, width, channels).
-        keep: names of the output tensors of layers whose weights stay as they are.
         seed: of the choice of positions.
 
     Returns:
@@ -36,11 +31,7 @@ def round_weights(
     """
     model = flatbuffer.read(content)
     random = np.random.default_rng(seed)
-    layers = [
-        _Layer(op)
-        for op in weighted_ops(model)
-        if _patch_size(op) <= LARGEST_PATCH and op.target_name not in keep
-    ]
+    layers = [_Layer(op) for op in weighted_ops(model) if _patch_size(op) <= LARGEST_PATCH]
     for values in activations(content, images):
         for layer in layers:
             if layer.op.source in values:

@@ -9,7 +9,9 @@ import numpy as np
 from convert import metrics
 from convert.equalization import can_equalize
 from convert.evaluation import predict
-from convert.quantization import STOCK, QuantizationOptions, int8
+from convert.options import STOCK, QuantizationOptions
+from convert.preparation import Preparation
+from convert.quantization import prepared_int8
 from convert.quiet import quiet
 
 CANDIDATES: tuple[QuantizationOptions, ...] = (
@@ -86,8 +88,8 @@ class Judge:
         self.candidates = [
             options for options in CANDIDATES if not options.equalize or can_equalize(content)
         ]
-        self._content, self._calibration, self._validation = content, calibration, validation
-        self._labels = labels
+        self._prepare = Preparation(content, calibration)
+        self._validation, self._labels = validation, labels
         self._reference = self._scores(content)
 
     def _scores(self, content: bytes) -> np.ndarray:
@@ -96,7 +98,7 @@ class Judge:
     def __call__(self, options: QuantizationOptions) -> Trial:
         """Quantize with these options and judge the result."""
         with quiet():
-            content = int8(self._content, self._calibration, "float32", options)
+            content = prepared_int8(self._prepare(options), "float32", options.keep_float)
         scores, drop = self._scores(content), None
         if self._labels is not None:
             before = metrics.top_k(self._reference, self._labels)

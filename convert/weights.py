@@ -1,6 +1,6 @@
 """Weights and biases of the ops of a flatbuffer, as arrays that can be changed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +95,26 @@ def weighted_ops(model: schema.ModelT) -> Iterator[WeightedOp]:
             stored = model.buffers[weights.buffer].data
             if weights.type == schema.TensorType.FLOAT32 and stored is not None:
                 yield WeightedOp(model, op, name)
+
+
+def restore_weights(content: bytes, original: bytes, targets: Collection[str]) -> bytes:
+    """Give layers back the weights and biases that they had.
+
+    Args:
+        content: a float flatbuffer whose weights were changed.
+        original: the flatbuffer that it was.
+        targets: names of the layers' output tensors.
+    """
+    if not targets:
+        return content
+    model = flatbuffer.read(content)
+    before = {op.target_name: op for op in weighted_ops(flatbuffer.read(original))}
+    for op in weighted_ops(model):
+        if op.target_name in targets:
+            op.weights = before[op.target_name].weights
+            if op.bias is not None:
+                op.bias = before[op.target_name].bias
+    return flatbuffer.write(model)
 
 
 def rounding_error(op: WeightedOp) -> np.ndarray:

@@ -6,7 +6,8 @@ from keras import layers
 from convert import flatbuffer, predict, to_tflite
 from convert.channels import channels
 from convert.equalization import can_equalize, equalize
-from convert.quantization import QuantizationOptions, int8
+from convert.options import QuantizationOptions
+from convert.quantization import int8
 from convert.statistics import collect
 from convert.weights import weighted_ops
 

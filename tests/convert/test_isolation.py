@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from convert import predict, to_tflite, to_tflites
-from convert.options import ConversionOptions
-from convert.quantization import QuantizationOptions
+from convert.options import ConversionOptions, QuantizationOptions
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 
 from convert import layer_errors, predict, to_tflite
 from convert.layer_error import layer_of, plot_layer_errors, worth_excluding
-from convert.quantization import QuantizationOptions
+from convert.options import QuantizationOptions
 
 
 @pytest.fixture(scope="module")

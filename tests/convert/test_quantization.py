@@ -6,8 +6,9 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import flatbuffer, inspect_tflite, metrics, predict, to_tflite
 from convert.bias_correction import expected_shift
 from convert.modes import MODES
-from convert.options import ConversionOptions
-from convert.quantization import QuantizationOptions, calibrated, int8, quantize
+from convert.options import ConversionOptions, QuantizationOptions
+from convert.preparation import Preparation
+from convert.quantization import int8, quantize
 from convert.ranges import choose_range
 from convert.rounding import rounded
 from convert.search import CANDIDATES, Judge, search
@@ -108,7 +109,7 @@ def test_rounded_weights_arrive_in_the_file_as_they_were_chosen(float_file, imag
     options = QuantizationOptions(round_weights=True)
     chosen = {
         op.model.subgraphs[0].tensors[op.target].name: op.weights
-        for op in weighted_ops(flatbuffer.read(calibrated(float_file, images, options)))
+        for op in weighted_ops(flatbuffer.read(Preparation(float_file, images)(options)))
     }
     model = flatbuffer.read(int8(float_file, images, "int8", options))
     graph = model.subgraphs[0]
