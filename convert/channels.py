@@ -61,7 +61,7 @@ def channels(model: schema.ModelT) -> Channels:
         limited[slots[target]] = name == "RELU6" or activation == RELU6
         if activation in SCALING and id(op) in scaling:
             mixed[slots[int(op.inputs[0])]] |= name != "DEPTHWISE_CONV_2D"
-        elif activation in SCALING and (found := _links(name, op, slots)) is not None:
+        elif activation in SCALING and (found := _links(model, op, slots)) is not None:
             links += found
         else:
             for tensor in (*op.inputs, *op.outputs):
@@ -109,13 +109,18 @@ def _reads_channels(layer: WeightedOp, slots: dict[int, np.ndarray]) -> bool:
     )
 
 
-def _links(name: str, op: schema.OperatorT, slots: dict[int, np.ndarray]) -> list[Link] | None:
+def _links(
+    model: schema.ModelT, op: schema.OperatorT, slots: dict[int, np.ndarray]
+) -> list[Link] | None:
     """Return which channels an op passes on unchanged but for their values; None for others."""
+    name = flatbuffer.op_name(model, op)
     target = slots[int(op.outputs[0])]
     sources = [slots.get(int(tensor)) for tensor in op.inputs]
     if name in ("MEAN", "PAD"):
         # The second input says which axes.
         sources = sources[:1]
+    if name == "MEAN" and _averages_channels(model, op):
+        return None
     if any(source is None for source in sources):
         return None
     if name == "CONCATENATION" and sum(map(len, sources)) == len(target):
@@ -123,6 +128,14 @@ def _links(name: str, op: schema.OperatorT, slots: dict[int, np.ndarray]) -> lis
     if name in CHANNELWISE and all(len(source) == len(target) for source in sources):
         return [(source, target) for source in sources]
     return None
+
+
+def _averages_channels(model: schema.ModelT, op: schema.OperatorT) -> bool:
+    tensors = model.subgraphs[0].tensors
+    source, axes = (tensors[int(tensor)] for tensor in op.inputs)
+    stored = np.asarray(model.buffers[axes.buffer].data, np.uint8).view(np.int32)
+    rank = len(source.shape)
+    return rank - 1 in stored % rank
 
 
 def _components(count: int, links: Iterable[Link]) -> np.ndarray:

@@ -113,6 +113,15 @@ def test_inputs_outputs_and_what_other_ops_read_are_fixed(images):
     )
 
 
+def test_a_mean_over_channels_is_no_pool(images):
+    """Its output may be as wide as its input by chance."""
+    inputs = keras.Input((24, 24, 3))
+    x = conv(24, 3)(inputs)
+    outputs = layers.Dense(7)(keras.ops.mean(x, axis=(1, 3)))
+    content = to_tflite(keras.Model(inputs, outputs), output="logits").content
+    assert not can_equalize(content)
+
+
 def test_a_channel_that_meets_the_limit_of_its_relu6_is_left_alone(images):
     keras.utils.set_random_seed(2)
     inputs = keras.Input((24, 24, 3))
