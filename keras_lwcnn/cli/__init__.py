@@ -4,7 +4,9 @@ import argparse
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from keras_lwcnn.cli import (
     bench,
@@ -60,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.verb in KERAS_VERBS:
             import_keras()
-        return args.run(args) or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            return args.run(args) or 0
     except KeyboardInterrupt:
         print(f"lwcnn {args.verb}: interrupted", file=sys.stderr)
         return 130
@@ -70,6 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = " ".join(str(error).split()) or type(error).__name__
         print(f"lwcnn {args.verb}: {message}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _say(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a line for readers of the command, without the line of code."""
+    print(message, file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None
         model: is changed in place.
         batches: images as the model takes them, (n, height, width, channels) each.
     """
-    found = [layer for layer in _flat(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    found = _normalizations(model)
     momenta = [layer.momentum for layer in found]
     try:
         for count, images in enumerate(batches):
@@ -32,6 +32,19 @@ def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None
     finally:
         for layer, momentum in zip(found, momenta, strict=True):
             layer.momentum = momentum
+
+
+def unsettled_share(model: keras.Model, steps: int) -> float:
+    """Return how much of the initial statistics is left after so many steps, 0 to 1.
+
+    That of the slowest normalization which is trained; 0 without any.
+    """
+    momenta = (layer.momentum for layer in _normalizations(model) if layer.trainable)
+    return max((momentum**steps for momentum in momenta), default=0.0)
+
+
+def _normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in _flat(model) if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def _flat(model: keras.Model) -> list[keras.layers.Layer]:

@@ -1,6 +1,7 @@
 """From images to a trained `.keras` file and the record of how it was made."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -21,8 +22,11 @@ from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
-from keras_lwcnn.training.statistics import settle_statistics
+from keras_lwcnn.training.statistics import settle_statistics, unsettled_share
 from keras_lwcnn.version import __version__
+
+UNSETTLED = 1e-3
+"""Share of initial statistics that a network may be left with before a warning."""
 
 
 def train(
@@ -64,6 +68,9 @@ def train(
         ValueError: when the model does not fit the data or the recipe, or the folder holds a
             checkpoint of another run.
         TrainingDiverged: when the loss becomes NaN or infinite.
+
+    Warns:
+        UserWarning: when the moving averages of batch normalization cannot settle in so few steps.
     """
     out = Path(out)
     output = _check_fit(model, dataset, recipe)
@@ -93,7 +100,10 @@ def train(
     measures = _measures(recipe, dataset, from_logits=output == "logits")
     with ExitStack() as stack:
         stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
-        whole.compile(optimizer=optimizer_of(recipe, recipe.epochs * len(batches)), **measures)
+        steps = recipe.epochs * len(batches)
+        if not recipe.settle_batches:
+            _warn_of_unsettled(working, steps)
+        whole.compile(optimizer=optimizer_of(recipe, steps), **measures)
         first_epoch = checkpoint.restore(whole)
         shown = []
         if show_progress and part.index == 0:
@@ -205,3 +215,15 @@ def _check_fit(model: keras.Model, dataset: ImageDataset, recipe: Recipe) -> str
     if name not in outputs:
         raise ValueError(f"the model ends in {name!r}; allowed are softmax and None (logits)")
     return outputs[name]
+
+
+def _warn_of_unsettled(model: keras.Model, steps: int) -> None:
+    share = unsettled_share(model, steps)
+    if share > UNSETTLED:
+        warnings.warn(
+            f"after the {steps} steps of this training {share:.1%} of the statistics of batch "
+            "normalization will still be the initial ones, so that the network may classify far "
+            "worse than it did in training: measure them anew at the end with settle_batches=100 "
+            "(--settle-batches 100), or train longer",
+            stacklevel=3,
+        )

@@ -1,5 +1,6 @@
 import json
 import resource
+import warnings
 
 import keras
 import numpy as np
@@ -201,6 +202,22 @@ def test_the_averaged_weights_are_those_that_are_validated_and_saved(small, tmp_
     result = train(model, small, recipe, tmp_path, callbacks=[last])
     assert result.history["val_loss"][-1] == pytest.approx(result.val["loss"], rel=1e-4)
     assert np.abs(model.trainable_variables[0] - last.kernel).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("epochs", "settle_batches", "warned"), [(1, 0, True), (1, 1, False), (20, 0, False)]
+)
+def test_too_few_steps_for_moving_averages_are_warned_of(
+    small, tmp_path, epochs, settle_batches, warned
+):
+    """With momentum 0.9, 4 steps leave 66 % of the initial statistics, and 80 steps 0.02 %."""
+    recipe = Recipe(epochs=epochs, batch_size=50, settle_batches=settle_batches)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(tiny_network(), small, recipe, tmp_path, show_progress=False)
+    found = [str(one.message) for one in caught if "batch normalization" in str(one.message)]
+    assert bool(found) == warned
+    assert not warned or "4 steps of this training 65.6% of" in found[0]
 
 
 def test_statistics_are_settled_over_the_batches_that_are_asked(small, tmp_path):
