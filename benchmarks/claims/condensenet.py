@@ -136,4 +136,4 @@ def error_claim(
         after(found.setting.epochs, FULL_EPOCHS),
     )
     notes = images_note(data, found.setting.test_images)
-    return Claim(figure, error, finding, "seeds-cifar", notes)
+    return Claim(figure, error, finding, "seeds-condensed", notes)

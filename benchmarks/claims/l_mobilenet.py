@@ -132,7 +132,7 @@ def _on_its_platforms(reference: Reference) -> Claim:
 def _accuracy(sources: Sources, reference: Reference, data: str) -> Claim:
     pair = trained(sources.seeds, data, NETWORK, reference.network)
     notes: tuple[str, ...] = (NO_ACCURACY,)
-    command = "seeds-cifar"
+    command = "seeds-l_mobilenet"
     if pair is not None:
         finding = difference_finding(pair, FULL_EPOCHS, -SIMILAR)
         notes += images_note(data, pair.setting.test_images)

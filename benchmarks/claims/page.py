@@ -19,11 +19,14 @@ COMMANDS = {
     "--rows costs.jsonl && python -m benchmarks.training_cost costs.jsonl",
     "seeds-pcb": r"python -m benchmarks.seeds xception_lite xception --data deeppcb96 "
     r"--groups '^(\d+)_' --image-size 72 --recipe xception_lite/deeppcb96/ours --epochs 2 "
-    "--seeds 0 --precision float32 --ema 0 --settle-batches 100",
+    "--precision float32 --ema 0 --settle-batches 100",
     "seeds-caltech101": "python -m benchmarks.seeds xception_lite xception --data caltech101 "
-    "--image-size 224 --recipe xception_lite/caltech101/published --epochs 60",
-    "seeds-cifar": "python -m benchmarks.seeds l_mobilenet mobilenet_v2 shufflenet_v2 "
+    "--image-size 72 --recipe xception_lite/caltech101/ours --epochs 3 --precision float32 "
+    "--ema 0 --settle-batches 100",
+    "seeds-l_mobilenet": "python -m benchmarks.seeds l_mobilenet mobilenet_v2 shufflenet_v2 "
     "--data cifar10 --recipe l_mobilenet/cifar10/short --epochs 24",
+    "seeds-condensed": "python -m benchmarks.seeds NETWORK --data cifar10 "
+    "--recipe NETWORK/cifar10/short --epochs 2 --settle-batches 100 --seeds 0",
 }
 
 HEAD = """# The papers' figures, and what is known of them

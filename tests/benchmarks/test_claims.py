@@ -185,7 +185,7 @@ def test_similar_accuracy_is_at_most_half_a_point_below(other, state):
             for name, top1 in (("l_mobilenet", 0.9), ("mobilenet_v2", other))]  # fmt: skip
     section = l_mobilenet.section(Sources(counts=STUB, seeds=rows))
     claim = only(section, "similar accuracy as MobileNetV2, cifar10")
-    assert (claim.finding.state, claim.command) == (state, "seeds-cifar")
+    assert (claim.finding.state, claim.command) == (state, "seeds-l_mobilenet")
     assert claim.finding.basis == "24 of 200 epochs, 32 px, 1 seed"
 
 
