@@ -7,7 +7,8 @@
 The networks take turns, seed by seed, each in a process with one core (`--jobs` of them at a
 time), so that a run that is cut short still has pairs; the same command goes on. Appends one row of
 kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test top-1 of the float32
-and the int8 file of the last epoch, and the best top-1 on the validation images of all epochs.
+and the int8 file of the last epoch, and the best top-1 on the validation images of all epochs. Then
+rewrites the README's table of all such rows.
 """
 
 import argparse
@@ -23,7 +24,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.architectures.training import ONE_CORE
-from benchmarks.pages import ROOT
+from benchmarks.claims.seeds import Setting, Spread, setting_of, spread
+from benchmarks.pages import ROOT, fill_block, markdown_table
 
 STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
 LWCNN = [sys.executable, "-c", "import sys; from keras_lwcnn.cli import main; sys.exit(main())"]
@@ -78,6 +80,32 @@ def _run(command: list[Any], log: Path) -> None:
         raise RuntimeError(f"lwcnn {command[0]} {command[1]} failed: see {log}")
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return one line for each network and setting, over its seeds."""
+    found: dict[tuple[Setting, str], dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((setting_of(row), row["network"]), {})[row["seed"]] = row
+    lines = []
+    for (setting, network), by_seed in found.items():
+        figures = [
+            spread(row[name] for row in by_seed.values())
+            for name in ("float32_top1", "int8_top1", "int8_agreement")
+        ]
+        what = f"`{network}`, {setting.data} at {setting.size} px, {setting.epochs} epochs"
+        lines.append([what, str(len(by_seed)), *map(_mean, figures)])
+    header = ["network", "seeds", "float32", "int8, stock", "agrees"]
+    return (
+        "Shorter ones, the mean over seeds with the smallest and the largest:\n\n"
+        + markdown_table(header, lines)
+    )
+
+
+def _mean(found: Spread) -> str:
+    if found.count == 1:
+        return f"{found.mean:.2%}"
+    return f"{found.mean:.2%} ({100 * found.low:.2f} to {100 * found.high:.2f})"
+
+
 def main() -> None:
     """Train, measure, and store what was not stored before."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -107,6 +135,7 @@ def main() -> None:
                     file.write(line)
             print(f"{row['network']}, seed {row['seed']}: test top-1 {row['float32_top1']:.2%}, "
                   f"int8 {row['int8_top1']:.2%}", flush=True)  # fmt: skip
+    fill_block("seeds", table([json.loads(line) for line in STORED.read_text().splitlines()]))
 
 
 if __name__ == "__main__":
