@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.architectures.training import ONE_CORE
-from benchmarks.claims.seeds import Setting, Spread, setting_of, spread
+from benchmarks.claims.cells import with_range
+from benchmarks.claims.seeds import Setting, setting_of, spread
 from benchmarks.pages import ROOT, fill_block, markdown_table
 
 STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
@@ -92,18 +93,13 @@ def table(rows: list[dict[str, Any]]) -> str:
             for name in ("float32_top1", "int8_top1", "int8_agreement")
         ]
         what = f"`{network}`, {setting.data} at {setting.size} px, {setting.epochs} epochs"
-        lines.append([what, str(len(by_seed)), *map(_mean, figures)])
+        cells = [with_range(figure).replace(" %", "%") for figure in figures]
+        lines.append([what, str(len(by_seed)), *cells])
     header = ["network", "seeds", "float32", "int8, stock", "agrees"]
     return (
         "Shorter ones, the mean over seeds with the smallest and the largest:\n\n"
         + markdown_table(header, lines)
     )
-
-
-def _mean(found: Spread) -> str:
-    if found.count == 1:
-        return f"{found.mean:.2%}"
-    return f"{found.mean:.2%} ({100 * found.low:.2f} to {100 * found.high:.2f})"
 
 
 def main() -> None:

@@ -72,16 +72,11 @@ def channels(model: schema.ModelT) -> Channels:
     return Channels(
         slots=slots,
         group=group,
-        fixed=any_of(fixed, group),
+        fixed=_any_of(fixed, group),
         family=_components(count, [*links, *((own, own[:1]) for own in slots.values())]),
         limited=limited,
-        mixed=any_of(mixed, group),
+        mixed=_any_of(mixed, group),
     )
-
-
-def any_of(found: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return for each slot whether any of its group is true."""
-    return largest_of(found, group) > 0
 
 
 def largest_of(values: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -89,6 +84,10 @@ def largest_of(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     largest = np.zeros(len(values))
     np.maximum.at(largest, group, values)
     return largest[group]
+
+
+def _any_of(found: np.ndarray, group: np.ndarray) -> np.ndarray:
+    return largest_of(found, group) > 0
 
 
 def _slots(model: schema.ModelT) -> dict[int, np.ndarray]:
@@ -133,9 +132,9 @@ def _links(
 def _averages_channels(model: schema.ModelT, op: schema.OperatorT) -> bool:
     tensors = model.subgraphs[0].tensors
     source, axes = (tensors[int(tensor)] for tensor in op.inputs)
-    stored = np.asarray(model.buffers[axes.buffer].data, np.uint8).view(np.int32)
-    rank = len(source.shape)
-    return rank - 1 in stored % rank
+    stored, rank = model.buffers[axes.buffer].data, len(source.shape)
+    # Axes that are computed may be any.
+    return stored is None or rank - 1 in np.asarray(stored, np.uint8).view(np.int32) % rank
 
 
 def _components(count: int, links: Iterable[Link]) -> np.ndarray:
