@@ -21,6 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     add_recipe_arguments(parser)
     add_rows_argument(parser)
+    parser.add_argument(
+        "--steps-per-call",
+        type=int,
+        default=1,
+        metavar="N",
+        help="steps that a GPU makes in one call, on the JAX backend (KERAS_BACKEND=jax): faster "
+        "where a step takes few milliseconds (default: 1)",
+    )
     _add_process_arguments(parser)
 
 
@@ -128,7 +136,15 @@ def main(args: argparse.Namespace) -> None:
     if args.deterministic:
         make_deterministic()
     first = join_processes(args)
-    row = train_model(args.model, data_from(args), args.image_size, recipe, args.out, first)
+    row = train_model(
+        args.model,
+        data_from(args),
+        args.image_size,
+        recipe,
+        args.out,
+        says=first,
+        steps_per_call=args.steps_per_call,
+    )
     if first:
         append_rows(args.rows, [row])
 
@@ -140,6 +156,7 @@ def train_model(
     recipe: Recipe,
     out: Path,
     says: bool = True,
+    steps_per_call: int = 1,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are.
 
@@ -160,7 +177,14 @@ def train_model(
         classes=len(dataset.class_names),
         classifier_activation=None,
     )
-    result = train(model, dataset, recipe, out, input_range=entry.input_range)
+    result = train(
+        model,
+        dataset,
+        recipe,
+        out,
+        input_range=entry.input_range,
+        steps_per_call=steps_per_call,
+    )
     if says:
         print(
             f"{name}: top-1 {result.val['top1']:.2%} on the {len(dataset.val)} validation "

@@ -68,13 +68,13 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 class OrderedBatches(keras.utils.PyDataset):
-    """All images of a split in their order.
+    """All images of a split in their order, in batches of one size where their number allows it.
 
-    Where processes train together, the last few images are left out that do not fill a row of
-    their devices: fewer than there are devices.
+    JAX compiles a network anew for each size of a batch. Where processes train together, the last
+    few images are left out that do not fill a row of their devices: fewer than there are devices.
     """
 
-    BATCH = 256
+    BATCH = 256  # Images at most, rounded up to a multiple of the devices.
 
     def __init__(self, split: Split, classes: int | None, part: Part) -> None:
         """Keep the split; arguments as of `ShuffledBatches`.
@@ -86,12 +86,14 @@ class OrderedBatches(keras.utils.PyDataset):
         self.split = split
         self.part = part
         self.labels = labels_for_loss(split, classes)
-        self.batch_size = max(1, self.BATCH // part.devices) * part.devices
         self.images = len(split) // part.devices * part.devices
         if not self.images:
             raise ValueError(
                 f"{len(split)} validation images are fewer than {part.devices} devices"
             )
+        rows = self.images // part.devices
+        count = -(-self.images // self.BATCH)
+        self.batch_size = -(-rows // count) * part.devices
 
     def __len__(self) -> int:
         """Give the number of batches."""

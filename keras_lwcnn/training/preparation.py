@@ -11,9 +11,9 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
 
     They act on each image for itself, only while training, and on every backend.
     """
-    layers = []
+    layers: list[keras.layers.Layer] = []
     if augmentation == "rotate_shift_flip_contrast":
-        return [
+        layers = [
             keras.layers.RandomRotation(0.15, name="rotate"),
             keras.layers.RandomTranslation(0.1, 0.1, name="shift"),
             keras.layers.RandomFlip("horizontal", name="flip"),
@@ -27,6 +27,11 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
         )
     if augmentation == "shift_flip":
         layers.append(keras.layers.RandomFlip("horizontal", name="flip"))
+    if keras.backend.backend() == "jax":
+        for layer in layers:
+            # Keras says that rotations and translations cannot be compiled, which holds for
+            # TensorFlow, and would run the whole network operation by operation.
+            layer.supports_jit = True
     return layers
 
 

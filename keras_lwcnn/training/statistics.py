@@ -1,6 +1,6 @@
 """Statistics of batch normalization, measured anew for the weights that training ended with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -22,16 +22,43 @@ def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None
         batches: images as the model takes them, (n, height, width, channels) each.
     """
     found = _normalizations(model)
+    statistics = [v for layer in found for v in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in found]
+    means = [keras.ops.convert_to_numpy(variable).astype(np.float64) for variable in statistics]
+    call = _call_in_training(model)
     try:
-        for count, images in enumerate(batches):
-            for layer in found:
-                # The moving average with this momentum is the mean of all batches so far.
-                layer.momentum = count / (count + 1)
-            model(images, training=True)
+        for layer in found:
+            layer.momentum = 0.0  # The moving averages are then those of the last batch.
+        for count, images in enumerate(batches, 1):
+            call(images)
+            for mean, variable in zip(means, statistics, strict=True):
+                mean += (keras.ops.convert_to_numpy(variable) - mean) / count
     finally:
         for layer, momentum in zip(found, momenta, strict=True):
             layer.momentum = momentum
+    for variable, mean in zip(statistics, means, strict=True):
+        variable.assign(mean)
+
+
+def _call_in_training(model: keras.Model) -> Callable[[np.ndarray], None]:
+    """Give a call of the model in training mode, for what it does to its variables."""
+    if keras.backend.backend() != "jax":
+        return lambda images: model(images, training=True)
+    import jax
+
+    # Operation by operation, each of them would be compiled for itself.
+    @jax.jit
+    def updated(trainable: list, others: list, images: np.ndarray) -> list:
+        return model.stateless_call(trainable, others, images, training=True)[1]
+
+    def call(images: np.ndarray) -> None:
+        trainable = [variable.value for variable in model.trainable_variables]
+        others = [variable.value for variable in model.non_trainable_variables]
+        values = updated(trainable, others, images)
+        for variable, value in zip(model.non_trainable_variables, values, strict=True):
+            variable.assign(value)
+
+    return call
 
 
 def unsettled_share(model: keras.Model, steps: int) -> float:

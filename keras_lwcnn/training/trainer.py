@@ -22,6 +22,7 @@ from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
+from keras_lwcnn.training.scanning import ScannedModel, StackedBatches, check_steps_per_call
 from keras_lwcnn.training.statistics import settle_statistics, unsettled_share
 from keras_lwcnn.version import __version__
 
@@ -39,6 +40,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     show_progress: bool = True,
     origin: dict[str, Any] | None = None,
+    steps_per_call: int = 1,
 ) -> TrainingResult:
     """Train a classifier with `model.fit` and write `model.keras` and `model.json` into a folder.
 
@@ -60,6 +62,9 @@ def train(
         callbacks: further ones.
         show_progress: show a bar, or lines where there is no terminal.
         origin: facts of the weights that the model comes with, for the record.
+        steps_per_call: steps that an accelerator makes in one call, at least 1; callbacks then see
+            so many as one batch. More than 1 is for the JAX backend and one process, and fast where
+            a step takes few milliseconds.
 
     Returns:
         The record that was also written.
@@ -80,6 +85,7 @@ def train(
             f"settle_batches={recipe.settle_batches} is for one process, these are {part.count}: "
             "0 is allowed"
         )
+    check_steps_per_call(steps_per_call, part.count)
     one_hot = len(dataset.class_names) if recipe.label_smoothing else None
     batches = ShuffledBatches(dataset.train, recipe.batch_size, recipe.seed, one_hot, part)
     validation = OrderedBatches(dataset.val, one_hot, part)
@@ -97,6 +103,10 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     working = in_precision(model, recipe.precision)
     whole = with_preparation(working, recipe.augmentation, input_range)
+    stacks: keras.utils.PyDataset = batches
+    if steps_per_call > 1:
+        whole = ScannedModel(whole.input, whole.output, name=whole.name)
+        stacks = StackedBatches(batches, steps_per_call)
     measures = _measures(recipe, dataset, from_logits=output == "logits")
     with ExitStack() as stack:
         stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
@@ -104,15 +114,18 @@ def train(
         if not recipe.settle_batches:
             _warn_of_unsettled(working, steps)
         whole.compile(optimizer=optimizer_of(recipe, steps), **measures)
+        if steps_per_call > 1:
+            # Measures are built from a batch; `fit` would build them from a stack.
+            whole.test_on_batch(*validation[0])
         first_epoch = checkpoint.restore(whole)
         shown = []
         if show_progress and part.index == 0:
-            shown.append(RichProgress(model.name, recipe.epochs, len(batches)))
+            shown.append(RichProgress(model.name, recipe.epochs, len(stacks)))
             stack.callback(shown[0].close)
         seeding = SeededEpochs(batches, recipe.seed)
         started = time.perf_counter()
         whole.fit(
-            batches,
+            stacks,
             epochs=recipe.epochs,
             initial_epoch=first_epoch,
             shuffle=False,

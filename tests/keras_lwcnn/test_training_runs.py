@@ -86,6 +86,34 @@ def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
     ]
 
 
+def test_several_steps_a_call_train_as_single_ones(tmp_path):
+    pytest.importorskip("jax")
+    run("steps_per_call.py", tmp_path, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+    single, several, cut = (
+        dict(np.load(tmp_path / f"{name}.npz", allow_pickle=False)) for name in ("1", "3", "cut")
+    )
+    # The same steps in another program: sums in another order.
+    close = {"rtol": 1e-3, "atol": 1e-5}
+    for name, values in single.items():
+        np.testing.assert_allclose(several[name], values, err_msg=name, **close)
+    for name, values in cut.items():
+        np.testing.assert_allclose(single[name], values, err_msg=name, **close)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 1), "steps_per_call has to be at least 1, got 0"),
+        ((2, 1), "steps_per_call=2 is for the JAX backend .* this is tensorflow: 1 is allowed"),
+    ],
+)
+def test_a_number_of_steps_a_call_that_cannot_be_had_is_refused(arguments, message):
+    from keras_lwcnn.training.scanning import check_steps_per_call
+
+    with pytest.raises(ValueError, match=message):
+        check_steps_per_call(*arguments)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
