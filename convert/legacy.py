@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -63,9 +63,13 @@ def rebuild(model: keras.Model) -> Any:
                 continue
             if len(entry["inbound_nodes"]) != 1:
                 raise ValueError(f"layer {name!r} is called several times, which is not rebuilt")
-            made[name] = _translate(legacy, model.get_layer(name), entry)
+            layer = model.get_layer(name)
             sources = _sources(entry["inbound_nodes"][0])
             given = [tensors[source] for source in sources]
+            if type(layer).__name__ in MOVING_CHANNELS:
+                tensors[name] = MOVING_CHANNELS[type(layer).__name__](legacy, layer, given[0])
+                continue
+            made[name] = _translate(legacy, layer, entry)
             tensors[name] = made[name](given if len(given) > 1 else given[0])
         inputs = tensors[config["layers"][0]["config"]["name"]]
         rebuilt = legacy.Model(inputs, tensors[model.layers[-1].name], name=model.name)
@@ -136,6 +140,31 @@ def _translate(legacy: ModuleType, layer: Any, entry: dict[str, Any]) -> Any:
         if key in accepted and key not in UNKNOWN and not _is_random(key)
     }
     return kind.from_config(config)
+
+
+def _slice(legacy: ModuleType, layer: Any, x: Any) -> Any:
+    """Take channels `start` to `stop`, in layers that tensorflow-model-optimization knows."""
+    height, width, channels = x.shape[1:]
+    x = legacy.layers.Reshape((height * width, channels, 1), name=f"{layer.name}_columns")(x)
+    cropping = ((0, 0), (layer.start, channels - layer.stop))
+    x = legacy.layers.Cropping2D(cropping, name=f"{layer.name}_crop")(x)
+    return legacy.layers.Reshape((height, width, layer.stop - layer.start), name=layer.name)(x)
+
+
+def _shuffle(legacy: ModuleType, layer: Any, x: Any) -> Any:
+    """Deal the channels of `groups` groups out in turn, in layers of the same kind."""
+    height, width, channels = x.shape[1:]
+    grouped = (height, width, layer.groups, channels // layer.groups)
+    x = legacy.layers.Reshape(grouped, name=f"{layer.name}_groups")(x)
+    x = legacy.layers.Permute((1, 2, 4, 3), name=f"{layer.name}_deal")(x)
+    return legacy.layers.Reshape((height, width, channels), name=layer.name)(x)
+
+
+MOVING_CHANNELS: dict[str, Callable[[ModuleType, Any, Any], Any]] = {
+    "ChannelSlice": _slice,
+    "ChannelShuffle": _shuffle,
+}
+"""Our layers without weights that take several of tf_keras; the last one has their name."""
 
 
 def _is_random(key: str) -> bool:

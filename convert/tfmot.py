@@ -11,6 +11,7 @@ import numpy as np
 from convert.aware import aware_twin
 from convert.converter import TFLiteModel
 from convert.legacy import copy_weights, legacy_keras, rebuild
+from convert.lowering import lower
 from convert.modes import io_dtype_for, mode_named
 from convert.quiet import quiet
 
@@ -49,6 +50,10 @@ def quantization_aware(
 ) -> TFLiteModel:
     """Train a model further with rounding simulated in it, and convert it to int8.
 
+    A condensed network is trained in its deployment form `masked`, and weights that were pruned
+    come back. Batch normalizations that follow no convolution, and average pools, are trained as
+    the depthwise convolutions that they are converted to.
+
     Args:
         model: a trained Keras 3 classifier, whose weights stay as they are.
         images: float32 (count, height, width, channels), preprocessed.
@@ -60,12 +65,13 @@ def quantization_aware(
         The int8 file, with `facts["training"]` telling how it was trained.
 
     Raises:
-        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named; such is
-            a batch normalization that follows no convolution, as in dense blocks.
+        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named.
     """
     tuning = tuning or FineTuning()
     dtype = io_dtype_for(mode_named("int8"), io_dtype)
     began = time.perf_counter()
+    # quantize_model refuses the ones, and gives the others scales that TFLite refuses.
+    model, _ = lower(model, rewrites=["normalization_as_depthwise", "average_pool_as_depthwise"])
     with legacy_keras() as legacy, quiet():
         aware = aware_twin(legacy, model, images)
         _fit(legacy, aware, model, images, labels, tuning)
@@ -82,7 +88,8 @@ def pruned(
 ) -> keras.Model:
     """Return a copy of a model with the smallest weights at zero, trained to do without them.
 
-    The file keeps its size until it is compressed: compare gzip sizes.
+    The file keeps its size until it is compressed: compare gzip sizes. The copy of a condensed
+    network has the deployment form `masked`.
 
     Args:
         model: a trained Keras 3 classifier, which stays as it is.
@@ -121,7 +128,8 @@ def clustered(
 ) -> keras.Model:
     """Return a copy of a model whose layers hold few different weights each.
 
-    The file keeps its size until it is compressed: compare gzip sizes.
+    The file keeps its size until it is compressed: compare gzip sizes. The copy of a condensed
+    network has the deployment form `masked`.
 
     Args:
         model: a trained Keras 3 classifier, which stays as it is.
@@ -161,6 +169,7 @@ def _optimized(
     tuning: FineTuning,
     wrap: Callable[[Any], tuple[Any, list[Any], Callable]],
 ) -> keras.Model:
+    model, _ = lower(model, rewrites=[])  # Condensed layers in a form that tf_keras has.
     work, callbacks, strip = wrap(rebuild(model))
     _fit(legacy, work, model, images, labels, tuning, callbacks)
     copy = keras.models.clone_model(model)

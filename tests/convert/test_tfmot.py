@@ -33,7 +33,7 @@ def test_the_rebuilt_model_computes_the_same(model, images):
     assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
 
 
-@pytest.mark.parametrize("name", ["l_mobilenet", "xception_lite", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["l_mobilenet", "xception_lite", "mobilenet_v2", "shufflenet_v2"])
 def test_our_models_are_rebuilt(name):
     from keras_lwcnn.models import MODELS
 
@@ -102,11 +102,35 @@ def test_clustering_leaves_few_weights(model, images, labels, tuning):
 
 def test_a_layer_that_cannot_be_trained_for_int8_is_named():
     inputs = keras.Input((8, 8, 3))
-    x = keras.layers.BatchNormalization(name="lone_bn")(inputs)
+    x = keras.layers.LayerNormalization(name="by_image")(inputs)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
     images = np.zeros((32, 8, 8, 3), np.float32)
-    with pytest.raises(ValueError, match="cannot train .* for int8: Layer lone_bn"):
+    with pytest.raises(ValueError, match="cannot train .* for int8: Layer by_image"):
         tfmot.quantization_aware(keras.Model(inputs, x), images, np.zeros(32))
+
+
+def test_a_condensed_network_is_trained_for_int8_and_clustered():
+    from keras_lwcnn.condensation import condense, deploy
+    from keras_lwcnn.models import CondenseNeXt
+
+    network = CondenseNeXt(
+        input_shape=(16, 16, 3), classes=4, stages=(2, 1), growth_rates=(8, 8), name="dense"
+    )
+    condense(network)
+    images = np.random.default_rng(0).uniform(-1, 1, (64, 16, 16, 3)).astype(np.float32)
+    labels = np.arange(64) % 4
+    hardly = tfmot.FineTuning(epochs=1, batch_size=64, learning_rate=1e-9)
+    made = tfmot.quantization_aware(network, images, labels, hardly)
+    assert made.facts["partitions"] == 1
+    expected, found = np.asarray(network(images)), predict(made.content, images)
+    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.97
+
+    few = tfmot.clustered(network, images, labels, 4, hardly)
+    kernel = few.get_layer("stage1_layer1_learned_conv").get_weights()[0]
+    assert len(np.unique(kernel)) <= 4
+    assert [layer.name for layer in few.layers] == [
+        layer.name for layer in deploy(network, "masked").layers
+    ]
 
 
 def test_values_that_mean_nothing_are_refused(model, images, labels):
