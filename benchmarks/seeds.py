@@ -5,7 +5,15 @@
         --recipe xception_lite/deeppcb96/ours --epochs 3 --seeds 0 1 2
 
 The networks take turns, seed by seed, each in a process with one core (`--jobs` of them at a
-time), so that a run that is cut short still has pairs; the same command goes on. Appends one row of
+time), so that a run that is cut short still has pairs; the same command goes on. On a GPU, where
+JAX may be all that there is, `--train-only` leaves trained networks in `--out`; the same command
+without it measures them where TensorFlow is:
+
+    KERAS_BACKEND=jax LWCNN_DATA=... python -m benchmarks.seeds l_mobilenet mobilenet_v2 \
+        --data cifar10 --recipe l_mobilenet/cifar10/ours --epochs 30 --seeds 0 \
+        --train-only --steps-per-call 39
+
+Appends one row of
 kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test top-1 of the float32
 and the int8 file of the last epoch, and the best top-1 on the validation images of all epochs. Then
 rewrites the README's table of all such rows.
@@ -29,11 +37,15 @@ from benchmarks.claims.seeds import Setting, setting_of, spread
 from benchmarks.pages import ROOT, fill_block, markdown_table
 
 STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
+# Else JAX takes most of a GPU's memory for the first of several processes.
+SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 LWCNN = [sys.executable, "-c", "import sys; from keras_lwcnn.cli import main; sys.exit(main())"]
 
 
-def train_and_compare(network: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Train one network, or go on with it, and give its row."""
+def train_and_compare(
+    network: str, seed: int, options: argparse.Namespace
+) -> dict[str, Any] | None:
+    """Train one network, or go on with it, and give its row; none where only training is asked."""
     setting = [options.data, str(options.image_size or ""), options.recipe.replace("/", "-")]
     home = options.out / "-".join(
         [network, *filter(None, setting), f"{options.epochs}e", str(seed)]
@@ -46,12 +58,14 @@ def train_and_compare(network: str, seed: int, options: argparse.Namespace) -> d
     training += ["--epochs", str(options.epochs), "--seed", str(seed), *options.more]
     rows = home / "compare.jsonl"
     comparing = ["compare", home / "model.keras", "--modes", "float32,int8", "--no-latency"]
-    for done, command in (
-        (home / "model.json", training),
-        (rows, [*comparing, *data, "--rows", rows]),
-    ):
+    steps = [(home / "model.json", training)]
+    if not options.train_only:
+        steps.append((rows, [*comparing, *data, "--rows", rows]))
+    for done, command in steps:
         if not done.is_file():
             _run(command, home / "log.txt")
+    if options.train_only:
+        return None
     record = json.loads((home / "model.json").read_text())
     compared = {row["mode"]: row for row in map(json.loads, rows.read_text().splitlines())}
     history = record["history"]
@@ -73,7 +87,7 @@ def train_and_compare(network: str, seed: int, options: argparse.Namespace) -> d
 
 def _run(command: list[Any], log: Path) -> None:
     with log.open("a") as file:
-        environment = os.environ | ONE_CORE
+        environment = os.environ | ONE_CORE | SHARED_GPU
         done = subprocess.run(
             [*LWCNN, *map(str, command)], env=environment, stdout=file, stderr=file, check=False
         )
@@ -114,6 +128,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/seeds"))
+    parser.add_argument("--train-only", action="store_true", help="measure nothing")
     options, options.more = parser.parse_known_args()
 
     turns = [(network, seed) for seed in options.seeds for network in options.networks]
@@ -125,12 +140,16 @@ def main() -> None:
         task = progress.add_task("Training", total=len(turns))
         for row in pool.map(lambda turn: train_and_compare(*turn, options), turns):
             progress.advance(task)
+            if row is None:
+                continue
             line = json.dumps(row) + "\n"
             if line not in stored:
                 with STORED.open("a") as file:
                     file.write(line)
             print(f"{row['network']}, seed {row['seed']}: test top-1 {row['float32_top1']:.2%}, "
                   f"int8 {row['int8_top1']:.2%}", flush=True)  # fmt: skip
+    if options.train_only:
+        return
     fill_block("seeds", table([json.loads(line) for line in STORED.read_text().splitlines()]))
 
 
