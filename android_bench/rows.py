@@ -15,7 +15,16 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from android_bench.result import BenchmarkResult
 
-KINDS = ("data", "train", "training_cost", "convert", "compare", "bench", "weights_check")
+KINDS = (
+    "data",
+    "train",
+    "training_cost",
+    "convert",
+    "compare",
+    "layer_error",
+    "bench",
+    "weights_check",
+)
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

@@ -9,6 +9,8 @@ from ai_edge_litert.tools import flatbuffer_utils
 SQUASHING = ("SOFTMAX", "LOGISTIC")
 INPUT_NAME = "images"
 SIGNATURE = "serving_default"
+NO_RANGE = 1e-8
+"""Above the scale that TensorFlow gives where it saw no range, a 255th of 2e-6."""
 
 _NAME_OF = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
 
@@ -38,6 +40,20 @@ def op_name(model: schema.ModelT, op: schema.OperatorT) -> str:
     if code.customCode:
         return code.customCode.decode()
     return _NAME_OF[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def without_range(content: bytes) -> list[str]:
+    """Return the names of the quantized op outputs that calibration found to be 0 throughout."""
+    model = read(content)
+    graph = model.subgraphs[0]
+    outputs = [graph.tensors[op.outputs[0]] for op in graph.operators]
+    return [
+        tensor.name.decode()
+        for tensor in outputs
+        if tensor.quantization is not None
+        and tensor.quantization.scale is not None
+        and max(tensor.quantization.scale) < NO_RANGE
+    ]
 
 
 def finish(content: bytes, output: str = "model") -> bytes:

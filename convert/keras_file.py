@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 PARTS = {"config.json", "metadata.json", "model.weights.h5"}
 
@@ -35,6 +36,24 @@ def sha256(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def layer_names(path: str | Path) -> list[str]:
+    """Return the names of the layers that a `.keras` file declares, those of inner models too.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: no whole `.keras` archive.
+    """
+    names: list[str] = []
+
+    def visit(config: Any) -> None:
+        for layer in config.get("layers", ()) if isinstance(config, dict) else ():
+            names.append(layer["config"]["name"])
+            visit(layer["config"])
+
+    visit(_config(path).get("config"))
+    return names
+
+
 def input_shape(path: str | Path) -> tuple[int, ...] | None:
     """Return the input shape without the batch that a `.keras` file declares, None if it does not.
 
@@ -42,14 +61,18 @@ def input_shape(path: str | Path) -> tuple[int, ...] | None:
         FileNotFoundError: there is no such file.
         ValueError: no whole `.keras` archive.
     """
+    try:
+        shape = _config(path)["build_config"]["input_shape"]
+    except (KeyError, TypeError):
+        return None
+    fixed = isinstance(shape, list) and all(isinstance(size, int) for size in shape[1:])
+    return tuple(shape[1:]) if fixed and len(shape) > 1 else None
+
+
+def _config(path: str | Path) -> dict[str, Any]:
     check_keras_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-        shape = config["build_config"]["input_shape"]
-    except (KeyError, TypeError):
-        return None
+            return json.loads(archive.read("config.json"))
     except (ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is no .keras file: its config.json is damaged") from error
-    fixed = isinstance(shape, list) and all(isinstance(size, int) for size in shape[1:])
-    return tuple(shape[1:]) if fixed and len(shape) > 1 else None

@@ -134,9 +134,9 @@ def plot_layer_errors(errors: Sequence[LayerError], path: str | Path) -> Path:
     left.set_xlabel("SQNR in dB")
     right.barh(places, [error.error_over_scale for error in errors], color="#ee6677")
     right.axvline(IDEAL_ROUNDING, color="black", linewidth=1, linestyle="--")
-    right.set_xlabel("error in integer steps (dashed: rounding alone)")
+    right.set_xlabel("error in integer steps\n(dashed: rounding alone)")
     left.set_yticks(places, [f"{error.layer} ({error.op.lower()})" for error in errors], fontsize=7)
-    left.invert_yaxis()
+    left.set_ylim(len(errors) - 0.4, -0.6)
     with written_beside(path) as temporary:
         figure.savefig(temporary)
     return Path(path)

@@ -12,6 +12,7 @@ import numpy as np
 from convert.calibration import Calibration, check_calibration
 from convert.converter import TFLiteModel, io_dtype
 from convert.inspection import FileFacts, inspect_tflite
+from convert.layer_error import layer_of
 from convert.modes import MODES, Mode
 from convert.options import ConversionOptions
 from convert.quantization import quantize
@@ -186,7 +187,11 @@ def _one_mode(
     try:
         found = inspect_tflite(content)
     except ValueError as error:
-        raise ValueError(f"the {mode.name} file that was made is unusable: {error}") from error
+        from convert import flatbuffer
+
+        dead = flatbuffer.without_range(content)
+        why = f"; on all calibration images {layer_of(dead[0])} gives nothing but 0" if dead else ""
+        raise ValueError(f"the {mode.name} file that was made is unusable: {error}{why}") from error
     _check_io(found, dtype, mode)
     if found.custom_ops and not options.allow_select_ops:
         raise ValueError(f"mode {mode.name!r} needs custom ops {', '.join(found.custom_ops)}")

@@ -1,7 +1,7 @@
 """tensorflow-model-optimization on Keras 3 models: training for int8, pruning, clustering."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,6 +35,18 @@ class FineTuning:
     learning_rate: float = 1e-4
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ValueError: quoting the setting, its value and what is allowed.
+        """
+        for name, allowed in (("epochs", "at least 1"), ("batch_size", "at least 1"),
+                              ("learning_rate", "above 0")):  # fmt: skip
+            value = getattr(self, name)
+            if value <= 0:
+                raise ValueError(f"{name} has to be {allowed}, got {value}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
         return asdict(self)
@@ -47,6 +59,7 @@ def quantization_aware(
     tuning: FineTuning | None = None,
     *,
     io_dtype: str = "int8",
+    progress: Callable[[str], Any] | None = None,
 ) -> TFLiteModel:
     """Train a model further with rounding simulated in it, and convert it to int8.
 
@@ -60,6 +73,7 @@ def quantization_aware(
         labels: (count,) class indices.
         tuning: how to train.
         io_dtype: "int8", "uint8" or "float32".
+        progress: called with a line for each step.
 
     Returns:
         The int8 file, with `facts["training"]` telling how it was trained.
@@ -74,7 +88,7 @@ def quantization_aware(
     model, _ = lower(model, rewrites=["normalization_as_depthwise", "average_pool_as_depthwise"])
     with legacy_keras() as legacy, quiet():
         aware = aware_twin(legacy, model, images)
-        _fit(legacy, aware, model, images, labels, tuning)
+        _fit(legacy, aware, model, images, labels, tuning, progress)
         content = _convert_aware(aware, tuple(model.inputs[0].shape[1:]), dtype)
     return _described(content, model, dtype, tuning, time.perf_counter() - began)
 
@@ -85,6 +99,8 @@ def pruned(
     labels: np.ndarray,
     sparsity: float = 0.5,
     tuning: FineTuning | None = None,
+    *,
+    progress: Callable[[str], Any] | None = None,
 ) -> keras.Model:
     """Return a copy of a model with the smallest weights at zero, trained to do without them.
 
@@ -97,6 +113,7 @@ def pruned(
         labels: (count,) class indices.
         sparsity: share of the weights of each convolution and dense layer to zero, 0 to 1.
         tuning: how to train.
+        progress: called with a line for each step.
 
     Raises:
         ValueError: a share outside of 0 to 1, or a layer without counterpart, named.
@@ -116,7 +133,9 @@ def pruned(
     with legacy_keras() as legacy, quiet():
         from tensorflow_model_optimization.sparsity import keras as sparse
 
-        return _optimized(legacy, model, images, labels, tuning, lambda twin: wrap(twin, sparse))
+        return _optimized(
+            legacy, model, images, labels, tuning, progress, lambda twin: wrap(twin, sparse)
+        )
 
 
 def clustered(
@@ -125,6 +144,8 @@ def clustered(
     labels: np.ndarray,
     clusters: int = 32,
     tuning: FineTuning | None = None,
+    *,
+    progress: Callable[[str], Any] | None = None,
 ) -> keras.Model:
     """Return a copy of a model whose layers hold few different weights each.
 
@@ -137,6 +158,7 @@ def clustered(
         labels: (count,) class indices.
         clusters: number of different weights a layer, 2 or more.
         tuning: how to train.
+        progress: called with a line for each step.
 
     Raises:
         ValueError: fewer than two clusters, or a layer without counterpart, named.
@@ -157,7 +179,7 @@ def clustered(
         from tensorflow_model_optimization.clustering import keras as clustering
 
         return _optimized(
-            legacy, model, images, labels, tuning, lambda twin: wrap(twin, clustering)
+            legacy, model, images, labels, tuning, progress, lambda twin: wrap(twin, clustering)
         )
 
 
@@ -167,11 +189,12 @@ def _optimized(
     images: np.ndarray,
     labels: np.ndarray,
     tuning: FineTuning,
+    progress: Callable[[str], Any] | None,
     wrap: Callable[[Any], tuple[Any, list[Any], Callable]],
 ) -> keras.Model:
     model, _ = lower(model, rewrites=[])  # Condensed layers in a form that tf_keras has.
     work, callbacks, strip = wrap(rebuild(model))
-    _fit(legacy, work, model, images, labels, tuning, callbacks)
+    _fit(legacy, work, model, images, labels, tuning, progress, callbacks)
     copy = keras.models.clone_model(model)
     copy_weights(strip(work), copy)
     return copy
@@ -184,7 +207,8 @@ def _fit(
     images: np.ndarray,
     labels: np.ndarray,
     tuning: FineTuning,
-    callbacks: list[Any] | None = None,
+    progress: Callable[[str], Any] | None,
+    callbacks: Sequence[Any] = (),
 ) -> None:
     activation = getattr(model.layers[-1], "activation", None)
     squashed = getattr(activation, "__name__", "linear") in ("softmax", "sigmoid")
@@ -192,6 +216,14 @@ def _fit(
         loss = legacy.losses.BinaryCrossentropy(from_logits=not squashed)
     else:
         loss = legacy.losses.SparseCategoricalCrossentropy(from_logits=not squashed)
+    if progress is not None:
+        steps = -(-len(images) // tuning.batch_size)
+        say = legacy.callbacks.LambdaCallback(
+            on_batch_end=lambda batch, logs: progress(
+                f"step {batch + 1} of {steps}, loss {logs['loss']:.3f}"
+            )
+        )
+        callbacks = [*callbacks, say]
     legacy.utils.set_random_seed(tuning.seed)
     work.compile(legacy.optimizers.Adam(tuning.learning_rate), loss)
     work.fit(
@@ -199,7 +231,7 @@ def _fit(
         np.asarray(labels).reshape(-1).astype(np.int32),
         batch_size=tuning.batch_size,
         epochs=tuning.epochs,
-        callbacks=callbacks or [],
+        callbacks=list(callbacks),
         verbose=0,
     )
 

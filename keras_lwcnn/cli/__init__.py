@@ -13,7 +13,9 @@ from keras_lwcnn.cli import (
     compare,
     convert,
     data,
+    layers,
     models,
+    optimize,
     pareto,
     recipes,
     report,
@@ -35,14 +37,16 @@ VERBS = {
     "transfer": transfer,
     "train-cost": train_cost,
     "convert": convert,
+    "optimize": optimize,
     "compare": compare,
+    "layers": layers,
     "bench": bench,
     "pareto": pareto,
     "report": report,
     "run": run,
 }
 # What builds or trains networks: Keras is imported before the verb imports what imports it.
-KERAS_VERBS = ("models", "recipes", "train", "transfer", "train-cost", "run")
+KERAS_VERBS = ("models", "recipes", "train", "transfer", "train-cost", "optimize", "run")
 BAD_INPUT = 2
 
 

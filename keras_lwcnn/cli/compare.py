@@ -146,13 +146,18 @@ def compare_files(
     """
     from convert import compare
     from keras_lwcnn.cli.common import loaded
-    from keras_lwcnn.cli.compare_inputs import check_classes, read_files, recorded_source
+    from keras_lwcnn.cli.compare_inputs import (
+        check_classes,
+        model_of,
+        read_files,
+        recorded_source,
+    )
     from keras_lwcnn.data import scale_images
     from keras_lwcnn.report import write_disagreements, write_samples
 
     given = read_files(files)
     if data is None:
-        data = recorded_source(_model_of(given.paths))
+        data = recorded_source(model_of(given.paths))
     dataset = loaded(data, image_size or given.image_size)
     check_classes(dataset, given.classes, given.class_names, given.paths["float32"])
     class_names = given.class_names or dataset.class_names
@@ -193,12 +198,6 @@ def _host_medians(paths: Mapping[str, Path]) -> dict[str, float]:
 
     rows = bench_files(list(paths.values()), "host", sessions=3, min_secs=0.3)
     return {mode: row["median_us"] for mode, row in zip(paths, rows, strict=True)}
-
-
-def _model_of(paths: Mapping[str, Path]) -> Path:
-    """Give the NAME.keras that NAME.float32.tflite is named after."""
-    file = paths["float32"]
-    return file.with_name(file.name.removesuffix(".float32.tflite") + ".keras")
 
 
 @contextmanager

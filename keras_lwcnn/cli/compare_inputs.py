@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ REFERENCE = "float32"
 
 @dataclass(frozen=True)
 class ComparedFiles:
-    """Files of one model, a mode each, the float32 one among them.
+    """Files of one model, the float32 one among them.
 
     Attributes:
-        paths: mode -> file.
-        sidecars: mode -> what the file's sidecar says.
+        paths: mode -> file; a second file of a mode stands under its name without suffix.
+        sidecars: the same for what the files' sidecars say.
         input_range: what pixels 0 and 255 become, the same for all.
     """
 
@@ -67,8 +67,8 @@ def read_files(files: Sequence[Path]) -> ComparedFiles:
 
     Raises:
         FileNotFoundError: a file or its sidecar is missing.
-        ValueError: no `.tflite` file, a sidecar of another file, two files of one mode, none of
-            float32, or files that do not share one input range.
+        ValueError: no `.tflite` file, a sidecar of another file, two float32 files or none, one
+            file twice, or files that do not share one input range.
     """
     from convert import read_sidecar
     from convert.inspection import check_tflite_file
@@ -79,9 +79,11 @@ def read_files(files: Sequence[Path]) -> ComparedFiles:
         check_tflite_file(path)
         sidecar = read_sidecar(path)
         mode = sidecar["mode"]
-        if mode in paths:
+        if mode in paths and (mode == REFERENCE or path.stem in paths):
             raise ValueError(f"{paths[mode]} and {path} both are {mode}; give one file a mode")
-        paths[mode], sidecars[mode] = path, sidecar
+        # As the int8 file of a pruned network beside that of the network itself.
+        label = path.stem if mode in paths else mode
+        paths[label], sidecars[label] = path, sidecar
     if REFERENCE not in paths:
         raise ValueError(
             f"one of the files has to be {REFERENCE}, which the others are compared with; got "
@@ -91,6 +93,12 @@ def read_files(files: Sequence[Path]) -> ComparedFiles:
     if len(ranges) > 1 or () in ranges:
         raise ValueError(f"the files' sidecars have to tell one input range; found {ranges}")
     return ComparedFiles(paths, sidecars, ranges.pop())
+
+
+def model_of(paths: Mapping[str, Path]) -> Path:
+    """Give the NAME.keras that NAME.float32.tflite is named after."""
+    file = paths[REFERENCE]
+    return file.with_name(file.name.removesuffix(f".{REFERENCE}.tflite") + ".keras")
 
 
 def recorded_source(model_file: Path) -> DataSource:

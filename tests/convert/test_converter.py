@@ -292,3 +292,15 @@ def test_the_range_of_the_training_record_holds_for_the_calibration(model, image
     with pytest.raises(ValueError, match=r"-1.*1"):
         to_tflite(path, "int8", halved, path=tmp_path / "model.tflite")
     assert not (tmp_path / "model.tflite").exists()
+
+
+def test_a_dead_layer_is_named_where_its_int8_file_cannot_be_opened():
+    inputs = keras.Input((16, 16, 3))
+    silent = keras.initializers.Constant(-100.0)
+    x = keras.layers.Conv2D(8, 3, activation="relu", bias_initializer=silent, name="dead")(inputs)
+    x = keras.layers.Conv2D(8, 3, activation="relu", name="after")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    images = np.random.default_rng(0).uniform(-1, 1, (24, 16, 16, 3)).astype(np.float32)
+    with pytest.raises(ValueError, match="dead.* gives nothing but 0"):
+        to_tflite(model, "int8", images, input_range=(-1.0, 1.0))

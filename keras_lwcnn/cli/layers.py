@@ -1,0 +1,113 @@
+"""Show where a quantized file loses accuracy: the error of each layer against the float32 file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convert.layer_error import LayerError
+
+DEFAULT_IMAGES = 50
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `lwcnn layers`."""
+    from keras_lwcnn.cli.common import add_data_arguments, add_rows_argument
+
+    parser.add_argument(
+        "files",
+        nargs=2,
+        type=Path,
+        metavar="FILE",
+        help="MODEL.float32.tflite and its int8 or int16x8 file, which `lwcnn convert` wrote",
+    )
+    add_data_arguments(parser, required=False)
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=DEFAULT_IMAGES,
+        metavar="COUNT",
+        help=f"validation images to run, balanced by class (default {DEFAULT_IMAGES}); they run "
+        "without the delegate, whose inside cannot be read, and so slowly",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PICTURE", help="draw the layers' errors")
+    add_rows_argument(parser)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run `lwcnn layers`."""
+    from android_bench.reports import check_picture
+    from android_bench.rows import now
+    from convert.layer_error import plot_layer_errors, worth_excluding
+    from keras_lwcnn.cli.common import append_rows, data_from
+    from keras_lwcnn.cli.compare_inputs import REFERENCE, read_files
+
+    if args.plot:
+        check_picture(args.plot)
+    given = read_files(args.files)
+    quantized = next(mode for mode in given.paths if mode != REFERENCE)
+    errors = _errors(given, quantized, data_from(args), args.image_size, args.images)
+    about = {
+        "kind": "layer_error",
+        "date": now(),
+        "file": given.paths[quantized].name,
+        "sha256": given.sidecars[quantized]["sha256"],
+        "mode": quantized,
+        "images": args.images,
+    }
+    append_rows(args.rows, [about | error.to_dict() for error in errors])
+    excluded = worth_excluding(errors)
+    _print(errors, excluded)
+    if args.plot:
+        print(f"wrote {plot_layer_errors(errors, args.plot)}")
+
+
+def _errors(
+    given: Any, quantized: str, data: Any, image_size: int | None, count: int
+) -> list[LayerError]:
+    from convert import layer_errors
+    from convert.keras_file import layer_names
+    from keras_lwcnn.cli.common import loaded, working
+    from keras_lwcnn.cli.compare_inputs import REFERENCE, check_classes, model_of, recorded_source
+    from keras_lwcnn.data import balanced_indices, scale_images
+
+    if count < 1:
+        raise ValueError(f"--images has to be at least 1, got {count}")
+    dataset = loaded(data or recorded_source(model_of(given.paths)), image_size or given.image_size)
+    check_classes(dataset, given.classes, given.class_names, given.paths[REFERENCE])
+    indices = balanced_indices(dataset.val.labels, min(count, len(dataset.val)))
+    images = scale_images(dataset.val.images[indices], given.input_range)
+    model_file = model_of(given.paths)
+    # Lowering and the converter rename tensors; the model tells which of their parts are layers.
+    names = layer_names(model_file) if model_file.is_file() else ()
+    with working(f"Running both files on {len(images)} images, layer by layer"):
+        return layer_errors(given.paths[REFERENCE], given.paths[quantized], images, names)
+
+
+def _print(errors: Sequence[LayerError], excluded: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("layer", no_wrap=True)
+    table.add_column("op", overflow="fold")
+    for column in ("SQNR dB", "cosine", "steps"):
+        table.add_column(column, justify="right")
+    for error in errors:
+        table.add_row(
+            error.layer + (" *" if error.tensor in excluded else ""),
+            error.op.lower(),
+            f"{error.sqnr:.1f}",
+            f"{error.cosine:.5f}",
+            f"{error.error_over_scale:.2f}",
+        )
+    Console().print(table)
+    print("steps: root mean squared error in integer steps; 0.29 is rounding alone")
+    if excluded:
+        print(
+            "* loses most against the layer in front of it: worth leaving in float "
+            "(lwcnn convert --auto --max-drop POINTS does so, until the bound holds)"
+        )

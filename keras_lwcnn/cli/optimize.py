@@ -1,0 +1,118 @@
+"""Train a network further for int8, or with weights pruned or clustered."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_lwcnn.data import ImageDataset
+
+WAYS = ("int8", "pruned", "clustered")
+
+DESCRIPTION = """Train a network further with tensorflow-model-optimization. `--for int8`
+simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` zeroes weights and
+`--for clustered` leaves few different ones in a layer; they write MODEL.pruned.keras or
+MODEL.clustered.keras with its record, which `lwcnn convert` takes, and whose files are smaller once
+they are compressed. Compare them with the network's own files: lwcnn compare MODEL.*.tflite."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `lwcnn optimize`."""
+    from keras_lwcnn.cli.common import add_data_arguments
+    from keras_lwcnn.cli.convert import add_input_range_argument
+
+    parser.description = DESCRIPTION
+    parser.add_argument("model", type=Path, metavar="MODEL.keras")
+    parser.add_argument("--for", dest="way", choices=WAYS, required=True, help="what to train for")
+    add_data_arguments(parser, required=False)
+    parser.add_argument(
+        "--images", type=int, metavar="COUNT", help="training images, balanced (default: all)"
+    )
+    parser.add_argument("--epochs", type=int, default=1, help="passes over them (default 1)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images a step (default 64)")
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        default=1e-4,
+        help="of Adam (default 1e-4): a tenth or less of what trained the network",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the order of images")
+    parser.add_argument(
+        "--sparsity", type=float, default=0.5, help="pruned: share of weights at zero (default 0.5)"
+    )
+    parser.add_argument(
+        "--clusters", type=int, default=32, help="clustered: weights a layer (default 32)"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the result (default: the model's)")
+    add_input_range_argument(parser)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run `lwcnn optimize`."""
+    from convert import tfmot
+    from convert.graph import load_model
+    from convert.keras_file import input_shape
+    from keras_lwcnn.cli.common import data_from, loaded, working
+    from keras_lwcnn.cli.compare_inputs import check_classes, recorded_source
+    from keras_lwcnn.data import balanced_indices, scale_images
+    from keras_lwcnn.record import read_record
+
+    tuning = tfmot.FineTuning(args.epochs, args.batch_size, args.learning_rate, args.seed)
+    model = load_model(args.model)
+    record = read_record(args.model)
+    input_range = tuple(args.input_range or record.get("input_range") or ())
+    if not input_range:
+        raise ValueError("the model has no training record: --input-range is needed")
+    size = args.image_size or (input_shape(args.model) or [None])[0]
+    dataset = loaded(data_from(args) or recorded_source(args.model), size)
+    names = record.get("dataset", {}).get("class_names")
+    check_classes(dataset, max(2, model.output_shape[-1]), names, args.model)
+    count = len(dataset.train) if args.images is None else args.images
+    chosen = balanced_indices(dataset.train.labels, count)
+    images = scale_images(dataset.train.images[chosen], input_range)
+    labels = dataset.train.labels[chosen]
+    out = args.out or args.model.parent
+    stem = args.model.stem
+    given = (model, images, labels)
+    with working(f"Training {args.model} further on {len(images)} images") as say:
+        if args.way == "int8":
+            made = tfmot.quantization_aware(*given, tuning, progress=say)
+        elif args.way == "pruned":
+            made = tfmot.pruned(*given, args.sparsity, tuning, progress=say)
+        else:
+            made = tfmot.clustered(*given, args.clusters, tuning, progress=say)
+    if args.way == "int8":
+        made.facts.update(input_range=list(input_range), class_names=names)
+        path = made.save(out / f"{stem}.qat.tflite").path
+        print(f"wrote {path}; compare it: lwcnn compare {out / stem}.float32.tflite {path}")
+        return
+    setting = {"sparsity": args.sparsity} if args.way == "pruned" else {"clusters": args.clusters}
+    path = out / f"{stem}.{args.way}.keras"
+    top1 = _top1(made, dataset, input_range)
+    how = {"file": args.model.name, "way": args.way, **setting, **tuning.to_dict()}
+    _save(made, path, record, {"origin": how, "val": {"top1": top1}, "history": {}})
+    print(
+        f"{model.name}, {args.way}: top-1 {top1:.2%} on the {len(dataset.val)} validation images "
+        f"of {dataset.name}; wrote {path}"
+    )
+
+
+def _top1(model: keras.Model, dataset: ImageDataset, input_range: tuple[float, ...]) -> float:
+    from keras_lwcnn.data import scale_images
+
+    scores = model.predict(scale_images(dataset.val.images, input_range), verbose=0)
+    found = scores.argmax(-1) if scores.shape[-1] > 1 else (scores[:, 0] > 0.5).astype(int)
+    return float((found == dataset.val.labels).mean())
+
+
+def _save(model: keras.Model, path: Path, record: dict[str, Any], changes: dict[str, Any]) -> None:
+    from keras_lwcnn.files import write_json, written_beside
+
+    with written_beside(path) as temporary:
+        model.save(temporary)
+    if record:
+        write_json(path.with_suffix(".json"), record | changes)
