@@ -130,8 +130,10 @@ def main(args: argparse.Namespace) -> None:
         )
     append_rows(args.rows, rows)
     table = Table()
-    for column in ("file", "mode", "size (kB)", "input", "ops in XNNPACK", "partitions"):
-        table.add_column(column, justify="left" if column in ("file", "mode") else "right")
+    table.add_column("file", overflow="fold")
+    table.add_column("mode")
+    for column in ("size (kB)", "input", "ops in XNNPACK", "partitions"):
+        table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
             row["file"],
