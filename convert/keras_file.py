@@ -47,7 +47,7 @@ def layer_names(path: str | Path) -> list[str]:
 
     def visit(config: Any) -> None:
         for layer in config.get("layers", ()) if isinstance(config, dict) else ():
-            names.append(layer["config"]["name"])
+            names.append(layer["config"].get("name", layer.get("name")))
             visit(layer["config"])
 
     visit(_config(path).get("config"))
