@@ -13,10 +13,9 @@ without it measures them where TensorFlow is:
         --data cifar10 --recipe l_mobilenet/cifar10/ours --epochs 30 --seeds 0 \
         --train-only --steps-per-call 39
 
-Appends one row of
-kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test top-1 of the float32
-and the int8 file of the last epoch, and the best top-1 on the validation images of all epochs. Then
-rewrites the README's table of all such rows.
+Appends one row of kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test
+top-1 of the float32 and the int8 file of the last epoch, and the best top-1 on the validation
+images of all epochs. Then rewrites the README's table of all such rows.
 """
 
 import argparse

@@ -70,7 +70,7 @@ def convert_model(
         if data is None:
             calibrated = ", ".join(mode.name for mode in chosen if mode.calibrated)
             raise ValueError(f"{calibrated} needs calibration images: give --data")
-        dataset = _training_images(record, data, image_size, input_range)
+        dataset = training_images(record, data, image_size, input_range)
         calibration = calibration_from(dataset, images, input_range)
         if options.get("quantization") == "auto":
             validation = _validation_from(dataset, input_range)
@@ -127,7 +127,7 @@ def convert_trainable(
         input_range = record.get("input_range")
     calibration = None
     if data := data or DataSource.recorded(record):
-        dataset = _training_images(record, data, image_size, input_range)
+        dataset = training_images(record, data, image_size, input_range)
         calibration = calibration_from(dataset, images, input_range)
     with working(f"Converting {model_file}") as say:
         file = trainable_tflite(
@@ -143,13 +143,17 @@ def convert_trainable(
     return file.to_dict()
 
 
-def _training_images(
+def training_images(
     record: dict[str, Any],
     data: str | DataSource | ImageDataset,
     image_size: int | None,
     input_range: Sequence[float] | None,
 ) -> ImageDataset:
-    """Load a source in the size of the model's training, once the range is known."""
+    """Load a source in the size of the model's training, once the range is known.
+
+    Raises:
+        ValueError: nothing tells the range.
+    """
     from keras_lwcnn.cli.common import loaded
 
     if input_range is None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from convert.layer_error import LayerError
+    from keras_lwcnn.cli.common import DataSource
+    from keras_lwcnn.cli.compare_inputs import ComparedFiles
 
 DEFAULT_IMAGES = 50
 
@@ -41,22 +45,28 @@ def main(args: argparse.Namespace) -> None:
     """Run `lwcnn layers`."""
     from android_bench.reports import check_picture
     from android_bench.rows import now
-    from convert.layer_error import plot_layer_errors, worth_excluding
-    from keras_lwcnn.cli.common import append_rows, data_from
-    from keras_lwcnn.cli.compare_inputs import REFERENCE, read_files
+    from convert.keras_file import layer_names
+    from convert.layer_error import layer_errors, plot_layer_errors, worth_excluding
+    from keras_lwcnn.cli.common import append_rows, data_from, working
+    from keras_lwcnn.cli.compare_inputs import REFERENCE, model_of, read_files
 
     if args.plot:
         check_picture(args.plot)
     given = read_files(args.files)
     quantized = next(mode for mode in given.paths if mode != REFERENCE)
-    errors = _errors(given, quantized, data_from(args), args.image_size, args.images)
+    images = _images(given, data_from(args), args.image_size, args.images)
+    model_file = model_of(given.paths)
+    # Lowering and the converter rename tensors; the model tells which of their parts are layers.
+    names = layer_names(model_file) if model_file.is_file() else ()
+    with working(f"Running both files on {len(images)} images, layer by layer"):
+        errors = layer_errors(given.paths[REFERENCE], given.paths[quantized], images, names)
     about = {
         "kind": "layer_error",
         "date": now(),
         "file": given.paths[quantized].name,
         "sha256": given.sidecars[quantized]["sha256"],
         "mode": quantized,
-        "images": args.images,
+        "images": len(images),
     }
     append_rows(args.rows, [about | error.to_dict() for error in errors])
     excluded = worth_excluding(errors)
@@ -65,26 +75,21 @@ def main(args: argparse.Namespace) -> None:
         print(f"wrote {plot_layer_errors(errors, args.plot)}")
 
 
-def _errors(
-    given: Any, quantized: str, data: Any, image_size: int | None, count: int
-) -> list[LayerError]:
-    from convert import layer_errors
-    from convert.keras_file import layer_names
-    from keras_lwcnn.cli.common import loaded, working
+def _images(
+    given: ComparedFiles, data: DataSource | None, image_size: int | None, count: int
+) -> np.ndarray:
+    """Choose validation images, balanced by class, and scale them."""
+    from keras_lwcnn.cli.common import loaded
     from keras_lwcnn.cli.compare_inputs import REFERENCE, check_classes, model_of, recorded_source
     from keras_lwcnn.data import balanced_indices, scale_images
 
     if count < 1:
         raise ValueError(f"--images has to be at least 1, got {count}")
-    dataset = loaded(data or recorded_source(model_of(given.paths)), image_size or given.image_size)
+    source = data or recorded_source(model_of(given.paths))
+    dataset = loaded(source, image_size or given.image_size)
     check_classes(dataset, given.classes, given.class_names, given.paths[REFERENCE])
     indices = balanced_indices(dataset.val.labels, min(count, len(dataset.val)))
-    images = scale_images(dataset.val.images[indices], given.input_range)
-    model_file = model_of(given.paths)
-    # Lowering and the converter rename tensors; the model tells which of their parts are layers.
-    names = layer_names(model_file) if model_file.is_file() else ()
-    with working(f"Running both files on {len(images)} images, layer by layer"):
-        return layer_errors(given.paths[REFERENCE], given.paths[quantized], images, names)
+    return scale_images(dataset.val.images[indices], given.input_range)
 
 
 def _print(errors: Sequence[LayerError], excluded: Sequence[str]) -> None:

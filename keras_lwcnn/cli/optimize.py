@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from keras_lwcnn.data import ImageDataset
 
 WAYS = ("int8", "pruned", "clustered")
+DEFAULT_SPARSITY = 0.5
+DEFAULT_CLUSTERS = 32
 
 DESCRIPTION = """Train a network further with tensorflow-model-optimization. `--for int8`
 simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` zeroes weights and
@@ -42,10 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order of images")
     parser.add_argument(
-        "--sparsity", type=float, default=0.5, help="pruned: share of weights at zero (default 0.5)"
+        "--sparsity",
+        type=float,
+        help=f"pruned: share of weights at zero (default {DEFAULT_SPARSITY})",
     )
     parser.add_argument(
-        "--clusters", type=int, default=32, help="clustered: weights a layer (default 32)"
+        "--clusters",
+        type=int,
+        help=f"clustered: different weights of a layer (default {DEFAULT_CLUSTERS})",
     )
     parser.add_argument("--out", type=Path, help="folder for the result (default: the model's)")
     add_input_range_argument(parser)
@@ -55,20 +61,21 @@ def main(args: argparse.Namespace) -> None:
     """Run `lwcnn optimize`."""
     from convert import tfmot
     from convert.graph import load_model
-    from convert.keras_file import input_shape
-    from keras_lwcnn.cli.common import data_from, loaded, working
+    from keras_lwcnn.cli.common import data_from, working
     from keras_lwcnn.cli.compare_inputs import check_classes, recorded_source
+    from keras_lwcnn.cli.conversion import training_images
     from keras_lwcnn.data import balanced_indices, scale_images
     from keras_lwcnn.record import read_record
 
+    setting = _setting(args)
     tuning = tfmot.FineTuning(args.epochs, args.batch_size, args.learning_rate, args.seed)
     model = load_model(args.model)
     record = read_record(args.model)
-    input_range = tuple(args.input_range or record.get("input_range") or ())
-    if not input_range:
-        raise ValueError("the model has no training record: --input-range is needed")
-    size = args.image_size or (input_shape(args.model) or [None])[0]
-    dataset = loaded(data_from(args) or recorded_source(args.model), size)
+    input_range = args.input_range or record.get("input_range")
+    source = data_from(args) or recorded_source(args.model)
+    size = args.image_size or model.input_shape[1]
+    dataset = training_images(record, source, size, input_range)
+    input_range = tuple(input_range)
     names = record.get("dataset", {}).get("class_names")
     check_classes(dataset, max(2, model.output_shape[-1]), names, args.model)
     count = len(dataset.train) if args.images is None else args.images
@@ -82,15 +89,14 @@ def main(args: argparse.Namespace) -> None:
         if args.way == "int8":
             made = tfmot.quantization_aware(*given, tuning, progress=say)
         elif args.way == "pruned":
-            made = tfmot.pruned(*given, args.sparsity, tuning, progress=say)
+            made = tfmot.pruned(*given, tuning=tuning, progress=say, **setting)
         else:
-            made = tfmot.clustered(*given, args.clusters, tuning, progress=say)
+            made = tfmot.clustered(*given, tuning=tuning, progress=say, **setting)
     if args.way == "int8":
         made.facts.update(input_range=list(input_range), class_names=names)
         path = made.save(out / f"{stem}.qat.tflite").path
         print(f"wrote {path}; compare it: lwcnn compare {out / stem}.float32.tflite {path}")
         return
-    setting = {"sparsity": args.sparsity} if args.way == "pruned" else {"clusters": args.clusters}
     path = out / f"{stem}.{args.way}.keras"
     top1 = _top1(made, dataset, input_range)
     how = {"file": args.model.name, "way": args.way, **setting, **tuning.to_dict()}
@@ -101,12 +107,29 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
+def _setting(args: argparse.Namespace) -> dict[str, Any]:
+    """Give what the way alone has to be told; refuse what is for another one."""
+    defaults = {
+        "pruned": ("sparsity", DEFAULT_SPARSITY),
+        "clustered": ("clusters", DEFAULT_CLUSTERS),
+    }
+    for way, (name, _) in defaults.items():
+        value = getattr(args, name)
+        if value is not None and way != args.way:
+            raise ValueError(f"--{name} {value} is for --for {way}, this is --for {args.way}")
+    if args.way not in defaults:
+        return {}
+    name, default = defaults[args.way]
+    value = getattr(args, name)
+    return {name: default if value is None else value}
+
+
 def _top1(model: keras.Model, dataset: ImageDataset, input_range: tuple[float, ...]) -> float:
+    from convert.metrics import class_scores, top_k
     from keras_lwcnn.data import scale_images
 
-    scores = model.predict(scale_images(dataset.val.images, input_range), verbose=0)
-    found = scores.argmax(-1) if scores.shape[-1] > 1 else (scores[:, 0] > 0.5).astype(int)
-    return float((found == dataset.val.labels).mean())
+    outputs = model.predict(scale_images(dataset.val.images, input_range), verbose=0)
+    return top_k(class_scores(outputs), dataset.val.labels)
 
 
 def _save(model: keras.Model, path: Path, record: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -74,6 +74,10 @@ def test_layer_errors_as_a_table_rows_and_a_picture(home, tmp_path, capsys):
             ["optimize", "model.keras", "--for", "pruned", "--sparsity", "2", "--images", "50"],
             "sparsity=2.0 has to be between 0 and 1",
         ),
+        (
+            ["optimize", "model.keras", "--for", "int8", "--sparsity", "0.3"],
+            "--sparsity 0.3 is for --for pruned, this is --for int8",
+        ),
         (["optimize", "none.keras", "--for", "int8"], "none.keras does not exist"),
         (["layers", "model.float32.tflite", "model.float32.tflite"], "both are float32"),
         (
