@@ -1,7 +1,6 @@
 """Keras model -> one float TFLite flatbuffer, from which every other mode is made."""
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import keras_lwcnn  # noqa: F401  (registers its layers, so that their files load)
 from convert.keras_file import check_keras_file
 from convert.quiet import quiet
+from keras_lwcnn.graph import flat_layers
 
 VALUES_AT_ONCE = 200_000
 
@@ -57,15 +57,6 @@ def check_model(model: Any) -> None:
                 f"layer {layer.name!r} is a Lambda layer, whose Python code a file cannot hold; "
                 "write it as a layer or with keras.ops"
             )
-
-
-def flat_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yield the layers of a model in order, those of models inside it in their place."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        else:
-            yield layer
 
 
 def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.graph import flat_layers
+from keras_lwcnn.graph import flat_layers
 
 VARIANCE_FACTOR = 8.0
 MEAN_DEVIATIONS = 4.0

@@ -1,6 +1,6 @@
 """Walking and rewriting the graph of a Keras model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,15 @@ class LayerCall:
     layer: keras.layers.Layer
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
+
+
+def flat_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield the layers of a model in order, those of models inside it in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat_layers(layer)
+        else:
+            yield layer
 
 
 def as_functional(

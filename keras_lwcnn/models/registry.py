@@ -49,6 +49,11 @@ MODELS: dict[str, ModelEntry] = {
         "CondenseNeXt, reconstructed, of 4-4-4 layers with growth 8-8-8",
         32,
     ),
+    "condensenext_large": ModelEntry(
+        partial(CondenseNeXt, name="condensenext_large", **PRESETS["large"]),
+        "CondenseNeXt, reconstructed, of 17-17-17 layers: an int8 file under 3.0 MB",
+        32,
+    ),
     "xception_lite": ModelEntry(
         XceptionLite, "Xception-Lite: Xception with 1x1 kernels and fewer channels", 224
     ),

@@ -110,10 +110,15 @@ def _recipes() -> list[NamedRecipe]:
         recipes.append(
             NamedRecipe("condensenet", data, "published", _CONDENSENET, _CONDENSENET_SOURCE)
         )
-        for network in ("condensenext", "condensenext_tiny"):
+        for network in ("condensenext", "condensenext_tiny", "condensenext_large"):
             published = replace(_CONDENSENET, loss="class_balanced_focal")
             recipes.append(NamedRecipe(network, data, "published", published, _CONDENSENEXT_SOURCE))
-        for network in ("condensenet", "condensenext", "condensenext_tiny"):
+        for network in (
+            "condensenet",
+            "condensenext",
+            "condensenext_tiny",
+            "condensenext_large",
+        ):
             # Condensed networks are small: they underfit, and less weight decay suits them.
             ours = replace(_OURS_32, weight_decay=0.01, label_smoothing=0.0)
             short = replace(_SHORT_32, epochs=12, weight_decay=0.01)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
+from keras_lwcnn.graph import flat_layers
+
 
 def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
     """Replace moving means and variances by averages over batches; weights stay as they are.
@@ -71,11 +73,5 @@ def unsettled_share(model: keras.Model, steps: int) -> float:
 
 
 def _normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    return [layer for layer in _flat(model) if isinstance(layer, keras.layers.BatchNormalization)]
-
-
-def _flat(model: keras.Model) -> list[keras.layers.Layer]:
-    layers = []
-    for layer in model.layers:
-        layers += _flat(layer) if isinstance(layer, keras.Model) else [layer]
-    return layers
+    normalization = keras.layers.BatchNormalization
+    return [layer for layer in flat_layers(model) if isinstance(layer, normalization)]

@@ -16,7 +16,7 @@ from keras_lwcnn.training.batches import OrderedBatches, SeededEpochs, ShuffledB
 from keras_lwcnn.training.checkpoint import Checkpoint
 from keras_lwcnn.training.distributed import this_part, written_by_first
 from keras_lwcnn.training.freezing import frozen
-from keras_lwcnn.training.numerics import in_precision
+from keras_lwcnn.training.numerics import training_copy
 from keras_lwcnn.training.optimization import loss_of, optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
@@ -101,7 +101,7 @@ def train(
     checkpoint.check()
 
     keras.utils.set_random_seed(recipe.seed)
-    working = in_precision(model, recipe.precision)
+    working = training_copy(model, recipe.precision)
     whole = with_preparation(working, recipe.augmentation, input_range)
     stacks: keras.utils.PyDataset = batches
     if steps_per_call > 1:
