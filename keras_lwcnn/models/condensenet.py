@@ -36,8 +36,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "input_shape": (224, 224, 3),
     },
 }
-# The network whose weights the package holds, as `keras_lwcnn.weights` calls it.
-PRETRAINED = "condensenext_tiny"
+# The CondenseNeXts whose weights the package may hold, as `keras_lwcnn.weights` calls them.
+PRETRAINED: dict[str, dict[str, Any]] = {
+    "condensenext": PRESETS["86"],
+    "condensenext_tiny": PRESETS["tiny"],
+}
 
 _plain = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
 _conv = partial(layers.Conv2D, **_plain)
@@ -162,9 +165,9 @@ def CondenseNeXt(
         input_shape: (height, width, channels), by default (32, 32, 3), or (None, None, 3) without
             the top. Pixels in [-1, 1], see `preprocess_input`.
         include_top: whether to end in global average pooling and a classifier.
-        weights: None (random), the path of a `.weights.h5` or `.keras` file, or, for
-            `PRESETS["tiny"]`, the data set of weights that the package holds (`lwcnn weights
-            list`): condensed ones, trained at 32 px.
+        weights: None (random), the path of a `.weights.h5` or `.keras` file, or, for the default
+            stages and `PRESETS["tiny"]`, the data set of weights that the package holds (`lwcnn
+            weights list`): condensed ones, trained at 32 px.
         input_tensor: a Keras tensor to build upon.
         pooling: without the top: None, "avg" or "max".
         classes: number of classes.
@@ -186,9 +189,9 @@ def CondenseNeXt(
         map or vector without the top.
 
     Raises:
-        ValueError: as `CondenseNet`, and shipped weights for other than the preset's stages.
+        ValueError: as `CondenseNet`, and shipped weights for other stages than theirs.
     """
-    _check_preset(weights, stages, growth_rates)
+    pretrained = _pretrained(weights, {"stages": stages, "growth_rates": growth_rates})
     learned_conv = _learned_conv(selection, groups, condensation_factor)
 
     def dense_layer(x: Any, growth_rate: int, name: str) -> Any:
@@ -223,19 +226,22 @@ def CondenseNeXt(
         classes=classes,
         classifier_activation=classifier_activation,
         classifier=_classifier(classifier_condensation),
-        pretrained=PRETRAINED,
+        pretrained=pretrained,
     )
 
 
-def _check_preset(
-    weights: str | Path | None, stages: Sequence[int], growth_rates: Sequence[int]
-) -> None:
-    given = {"stages": tuple(stages), "growth_rates": tuple(growth_rates)}
-    if given != PRESETS["tiny"] and str(weights) in shipped_names(PRETRAINED):
+def _pretrained(weights: str | Path | None, given: dict[str, Sequence[int]]) -> str | None:
+    """Give the name under which weights of these stages are shipped; None where none may be."""
+    given = {name: tuple(values) for name, values in given.items()}
+    name = next((name for name, stages in PRETRAINED.items() if stages == given), None)
+    holders = {key: PRETRAINED[key] for key in PRETRAINED if str(weights) in shipped_names(key)}
+    if holders and name not in holders:
         raise ValueError(
-            f"The shipped weights {str(weights)!r} are those of preset 'tiny': pass "
-            f"**PRESETS['tiny'], that is {PRESETS['tiny']}. Received: {given}"
+            f"The shipped weights {str(weights)!r} are those of "
+            + " or ".join(f"{key} ({stages})" for key, stages in holders.items())
+            + f". Received: {given}"
         )
+    return name
 
 
 def _features(

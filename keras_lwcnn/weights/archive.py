@@ -20,9 +20,13 @@ MAXIMUM_BYTES = 5_000_000
 def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the weights of a model's layers: statistics, masks and stages among them.
 
+    Weights that a mask takes out are zeros there, which take no room in a file.
+
     Raises:
         ValueError: two weights of one name, as nested models can have.
     """
+    from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+
     arrays: dict[str, np.ndarray] = {}
     for layer in model.layers:
         for variable, value in zip(layer.weights, layer.get_weights(), strict=True):
@@ -30,6 +34,8 @@ def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
             if name in arrays:
                 raise ValueError(f"two weights of {model.name!r} are called {name!r}")
             arrays[name] = np.asarray(value)
+        if isinstance(layer, (CondensedDense, LearnedGroupConv2D)):
+            arrays[f"{layer.name}/kernel"] = layer.active_kernel
     return arrays
 
 

@@ -114,9 +114,17 @@ def test_without_the_top_all_other_weights_serve_other_sizes(package, sources, n
         model.predict(x, verbose=0), backbone.predict(x, verbose=0), atol=1e-5
     )
     wide = build(network, input_shape=(96, 96, 3), **arguments)
-    for layer in wide.layers:
-        for ours, given in zip(layer.weights, source.get_layer(layer.name).weights, strict=True):
-            np.testing.assert_array_equal(ours, given)
+    given = archive.arrays_of(source)
+    for name, ours in archive.arrays_of(wide).items():
+        np.testing.assert_array_equal(ours, given[name])
+
+
+def test_weights_that_a_mask_takes_out_are_packed_as_zeros(sources):
+    model = sources["condensenext_tiny"]
+    conv = model.get_layer("stage2_layer1_learned_conv")
+    kernel = archive.arrays_of(model)[f"{conv.name}/kernel"]
+    assert np.count_nonzero(kernel) * conv.condensation_factor == kernel.size
+    assert np.count_nonzero(conv.kernel) == kernel.size
 
 
 def test_the_weights_of_the_preset_arrive_condensed(package):
@@ -145,7 +153,7 @@ def test_the_weights_of_the_preset_arrive_condensed(package):
             {"stages": ((16, 1), (24, 2)), "strides": (1, 1, 2), "include_top": False},
             r"shape \(1, 1, 24, 36\) in layer 'stage3_block1_\w+'; 'l_mobilenet' has no such",
         ),
-        (CondenseNeXt, {}, r"preset 'tiny'.*\(4, 4, 4\).*\(14, 14, 14\)"),
+        (CondenseNeXt, {}, r"condensenext_tiny.*\(4, 4, 4\).*\(14, 14, 14\)"),
         (
             CondenseNeXt,
             {**PRESETS["tiny"], "groups": 2},
