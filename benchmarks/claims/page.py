@@ -30,7 +30,7 @@ COMMANDS = {
     "seeds-l_mobilenet": f"KERAS_BACKEND=jax {_ON_GPU} --train-only --steps-per-call 39 && "
     f"{_ON_GPU}",
     "seeds-condensed": "python -m benchmarks.seeds NETWORK --data cifar10 "
-    "--recipe NETWORK/cifar10/short --epochs 2 --settle-batches 100 --seeds 0",
+    "--recipe NETWORK/cifar10/short --epochs EPOCHS --seeds 0",
 }
 
 HEAD = """# The papers' figures, and what is known of them

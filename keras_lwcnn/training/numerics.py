@@ -5,7 +5,7 @@ import os
 import keras
 
 from keras_lwcnn.graph import flat_layers
-from keras_lwcnn.training.normalization import FusedBatchNormalization, can_be_fused
+from keras_lwcnn.training.substitutes import substitute
 
 
 def training_copy(model: keras.Model, precision: str) -> keras.Model:
@@ -17,15 +17,15 @@ def training_copy(model: keras.Model, precision: str) -> keras.Model:
             `float32` or, say, `mixed_bfloat16`.
 
     Returns:
-        The copy, with fused normalizations on the TensorFlow backend; `model` itself where nothing
-        would differ.
+        The copy, with the backend's substitutes for slow layers; `model` itself where nothing would
+        differ.
     """
-    if precision == "float32" and not any(map(can_be_fused, flat_layers(model))):
+    layers = flat_layers(model)
+    if precision == "float32" and all(substitute(layer) is type(layer) for layer in layers):
         return model
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = FusedBatchNormalization if can_be_fused(layer) else type(layer)
-        return kind.from_config({**layer.get_config(), "dtype": precision})
+        return substitute(layer).from_config({**layer.get_config(), "dtype": precision})
 
     copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
     copy.set_weights(model.get_weights())

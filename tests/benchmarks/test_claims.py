@@ -196,6 +196,21 @@ def test_a_condensenet_error_is_judged_by_its_trainings():
     assert (finding.value, finding.state) == ("5.00 %", State.HOLDS)
 
 
+@pytest.mark.parametrize(
+    ("network", "words", "state"),
+    [
+        ("condensenext", "the one of 29 M MACs", State.HOLDS),
+        ("condensenext_large", "the largest under 3.0 MB as int8", State.FAILS),
+    ],
+)
+def test_our_targets_of_a_condensenext_error_are_judged_by_its_trainings(network, words, state):
+    rows = [row(network, 0, 0.94, "cifar10", 32, 300, int8_size=2_850_000)]
+    claim = only(condensenext.section(Sources(counts=STUB, seeds=rows)), words)
+    assert (claim.finding.value, claim.finding.state) == ("6.00 % (int8: 2.85 MB)", state)
+    untrained = only(condensenext.section(Sources(counts=STUB)), words)
+    assert untrained.finding.state is State.MISSING
+
+
 def test_the_published_points_have_the_fronts_that_pareto_gives():
     points = {data: published_points(data) for data in ("caltech101", "pcb")}
     assert set(front_of(points["caltech101"])) == {

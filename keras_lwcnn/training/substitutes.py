@@ -1,0 +1,99 @@
+"""Layers that compute what those of Keras do, to rounding, and train faster on one backend."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+VECTOR = 8
+"""Channels that a processor takes together: for other numbers, the fused kernel is slow."""
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization of images by TensorFlow's fused kernel.
+
+    Keras composes the statistics of a batch and their gradient of many operations, each of which
+    reads the whole feature map from memory.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalize `inputs` (batch, h, w, channels); outside training as Keras does."""
+        if not (training and self.trainable) or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        x = tf.cast(inputs, self.compute_dtype)
+        channels = x.shape[-1]
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=tf.cast(self.gamma, "float32") if self.scale else tf.ones(channels),
+            offset=tf.cast(self.beta, "float32") if self.center else tf.zeros(channels),
+            mean=tf.constant([]),
+            variance=tf.constant([]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        # The kernel estimates the variance of all images from the batch, Keras takes the batch's.
+        count = tf.cast(tf.size(x) // channels, "float32")
+        biased = variance * (count - 1.0) / count
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, biased)):
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        return y
+
+
+class ShiftedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """A depthwise convolution as a sum of shifted products, one for each weight of a channel.
+
+    XLA fuses them; the gradients of its grouped convolutions are slow.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve `inputs` (batch, h, w, channels), padded as `same`."""
+        if None in inputs.shape[1:3]:
+            return super().call(inputs)
+        kernel = ops.cast(self.kernel, "float32")[..., 0]
+        spans = [self._span(size, axis) for axis, size in enumerate(inputs.shape[1:3])]
+        padded = ops.pad(inputs, [(0, 0), *(padding for _, padding in spans), (0, 0)])
+        (height, _), (width, _) = spans
+        step, across = self.strides
+        total = 0.0
+        for i in range(self.kernel_size[0]):
+            for j in range(self.kernel_size[1]):
+                part = padded[:, i : i + height : step, j : j + width : across]
+                total = total + ops.cast(part, "float32") * kernel[i, j]
+        total = ops.cast(total, self.compute_dtype)
+        return self.activation(ops.add(total, self.bias) if self.use_bias else total)
+
+    def _span(self, size: int, axis: int) -> tuple[int, tuple[int, int]]:
+        """Give how far the kernel is shifted along an axis, and what is padded on its sides."""
+        stride, kernel = self.strides[axis], self.kernel_size[axis]
+        span = (-(-size // stride) - 1) * stride + 1
+        padding = max(span - 1 + kernel - size, 0)
+        return span, (padding // 2, padding - padding // 2)
+
+
+def substitute(layer: keras.layers.Layer) -> type[keras.layers.Layer]:
+    """Give the class that computes a built layer faster on the backend; its own, if none does."""
+    backend, kind = keras.backend.backend(), type(layer)
+    if backend == "tensorflow" and kind is keras.layers.BatchNormalization:
+        whole_vectors = layer.moving_mean.shape[0] % VECTOR == 0
+        of_images = layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
+        if of_images and whole_vectors and not (layer.synchronized or _renormalizes(layer)):
+            return FusedBatchNormalization
+    if backend == "jax" and kind is keras.layers.DepthwiseConv2D and _is_plain(layer):
+        return ShiftedDepthwiseConv2D
+    return kind
+
+
+def _renormalizes(layer: keras.layers.BatchNormalization) -> bool:
+    return getattr(layer, "renorm", False)  # Older versions of Keras have no such option.
+
+
+def _is_plain(layer: keras.layers.DepthwiseConv2D) -> bool:
+    return (
+        layer.padding == "same"
+        and layer.data_format == "channels_last"
+        and layer.depth_multiplier == 1
+        and set(layer.dilation_rate) == {1}
+        and max(layer.kernel_size) <= 3
+    )
