@@ -107,13 +107,12 @@ def train(
     if steps_per_call > 1:
         whole = ScannedModel(whole.input, whole.output, name=whole.name)
         stacks = StackedBatches(batches, steps_per_call)
-    measures = _measures(recipe, dataset, from_logits=output == "logits")
     with ExitStack() as stack:
         stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
         steps = recipe.epochs * len(batches)
         if not recipe.settle_batches:
             _warn_of_unsettled(working, steps)
-        whole.compile(optimizer=optimizer_of(recipe, steps), **measures)
+        whole.compile(optimizer=optimizer_of(recipe, steps), **_measures(recipe, dataset, output))
         if steps_per_call > 1:
             # Measures are built from a batch; `fit` would build them from a stack.
             whole.test_on_batch(*validation[0])
@@ -148,7 +147,8 @@ def train(
     if working is not model:
         model.set_weights(working.get_weights())
         whole = with_preparation(model, "none", input_range)
-        whole.compile(**measures)
+        # With measures of its own: Keras would go on with the counts of those of `working`.
+        whole.compile(**_measures(recipe, dataset, output))
     # Measured once more: the end of training changes the network (averaged weights, settled
     # statistics, a condensed classifier, float32).
     val = whole.evaluate(validation, verbose=0, return_dict=True)
@@ -177,8 +177,9 @@ def train(
     return result
 
 
-def _measures(recipe: Recipe, dataset: ImageDataset, *, from_logits: bool) -> dict[str, Any]:
+def _measures(recipe: Recipe, dataset: ImageDataset, output: str) -> dict[str, Any]:
     """Make loss and accuracy, as `compile` takes them, for the form of labels that the loss has."""
+    from_logits = output == "logits"
     accuracy = (
         keras.metrics.CategoricalAccuracy
         if recipe.label_smoothing

@@ -246,6 +246,9 @@ def test_mixed_precision_trains_and_saves_a_float32_network(small, tmp_path):
     assert result.history["val_loss"][-1] == pytest.approx(result.val["loss"], rel=0.05)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    scaled = small.val.images.astype("float32") / 127.5 - 1
+    top1 = (loaded.predict(scaled, verbose=0).argmax(-1) == small.val.labels).mean()
+    assert result.val["top1"] == pytest.approx(top1, abs=1e-6)
 
 
 def test_the_class_balanced_loss_trains(small, tmp_path):
