@@ -106,7 +106,12 @@ class LearnedGroupConv2D(keras.layers.Layer):
             trainable=False,
         )
         self.lasso = self.add_weight(
-            name="lasso", shape=(), initializer="zeros", dtype="float32", trainable=False
+            name="lasso",
+            shape=(),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -115,7 +120,8 @@ class LearnedGroupConv2D(keras.layers.Layer):
         mask = ops.tile(self.mask, (1, self.filters // self.groups))
         kernel = self.kernel * mask
         if training:
-            self.add_loss(ops.cast(self.lasso, kernel.dtype) * self._group_norm(kernel))
+            # Losses are summed in float32, in mixed precision too.
+            self.add_loss(self.lasso * self._group_norm(ops.cast(kernel, "float32")))
         return ops.conv(inputs, kernel, data_format="channels_last")
 
     def _group_norm(self, kernel: Any) -> Any:

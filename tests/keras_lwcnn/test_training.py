@@ -251,6 +251,21 @@ def test_mixed_precision_trains_and_saves_a_float32_network(small, tmp_path):
     assert result.val["top1"] == pytest.approx(top1, abs=1e-6)
 
 
+def test_mixed_precision_trains_learned_groups_with_a_lasso(small, tmp_path):
+    model = CondenseNeXt(
+        input_shape=(32, 32, 3),
+        classes=10,
+        classifier_activation=None,
+        stages=(1, 1),
+        growth_rates=(8, 16),
+        stem_strides=2,
+    )
+    recipe = Recipe(epochs=2, batch_size=50, precision="mixed_bfloat16", group_lasso=1e-3)
+    result = train(model, small, recipe, tmp_path)
+    assert result.history["loss"][-1] < result.history["loss"][0]
+    assert is_condensed(model)
+
+
 def test_the_class_balanced_loss_trains(small, tmp_path):
     recipe = Recipe(epochs=6, batch_size=32, learning_rate=1e-2, loss="class_balanced_focal")
     history = train(tiny_network("softmax"), small, recipe, tmp_path).history
