@@ -32,6 +32,17 @@ def tiny_network(activation=None, classes=10, size=32):
     )
 
 
+def condensing_network():
+    return CondenseNeXt(
+        input_shape=(32, 32, 3),
+        classes=10,
+        classifier_activation=None,
+        stages=(1, 1),
+        growth_rates=(8, 16),
+        stem_strides=2,
+    )
+
+
 @pytest.fixture(scope="module")
 def digits():
     return load_data("digits")
@@ -252,14 +263,7 @@ def test_mixed_precision_trains_and_saves_a_float32_network(small, tmp_path):
 
 
 def test_mixed_precision_trains_learned_groups_with_a_lasso(small, tmp_path):
-    model = CondenseNeXt(
-        input_shape=(32, 32, 3),
-        classes=10,
-        classifier_activation=None,
-        stages=(1, 1),
-        growth_rates=(8, 16),
-        stem_strides=2,
-    )
+    model = condensing_network()
     recipe = Recipe(epochs=2, batch_size=50, precision="mixed_bfloat16", group_lasso=1e-3)
     result = train(model, small, recipe, tmp_path)
     assert result.history["loss"][-1] < result.history["loss"][0]
@@ -316,23 +320,13 @@ def test_augmentation_acts_while_training_only(small):
 
 
 def test_a_condensed_network_resumes_and_is_recorded_as_it_was_saved(small, tmp_path):
-    def network():
-        return CondenseNeXt(
-            input_shape=(32, 32, 3),
-            classes=10,
-            classifier_activation=None,
-            stages=(1, 1),
-            growth_rates=(8, 16),
-            stem_strides=2,
-        )
-
     def condensation():
         return Condensation(CondensationSchedule(total=4))
 
     recipe = Recipe(epochs=4, batch_size=50)
     with pytest.raises(KeyboardInterrupt):
-        train(network(), small, recipe, tmp_path, callbacks=[condensation(), StopAt(6)])
-    model = network()
+        train(condensing_network(), small, recipe, tmp_path, callbacks=[condensation(), StopAt(6)])
+    model = condensing_network()
     # The schedule that the recipe describes is the one that the first call was given.
     result = train(model, small, recipe, tmp_path)
     assert is_condensed(model)
