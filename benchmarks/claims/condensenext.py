@@ -46,8 +46,8 @@ LARGEST = (
     "17 layers a stage are the most, of three equal stages, whose int8 file in the form `masked` "
     "is under 3.0 MB."
 )
-# (network, which one, error in percent): the targets of this project.
-ERRORS = (
+# (network, which one, error in percent, notes): the targets of this project.
+TARGET_ERRORS = (
     ("condensenext", "the one of 29 M MACs", "6.22", ()),
     ("condensenext_large", "the largest under 3.0 MB as int8", "4.79", (LARGEST,)),
 )
@@ -63,7 +63,7 @@ def section(sources: Sources) -> Section:
     claims = [_fewer_flops(sources), _profile(sources)]
     claims += [_error(sources, data, error) for data, error in
                (("cifar10", "4.79"), ("cifar100", "21.98"))]  # fmt: skip
-    claims += [_target(sources, *target) for target in ERRORS]
+    claims += [_target(sources, *target) for target in TARGET_ERRORS]
     claims.append(Claim("top-5 error, imagenet", "7.91 %", missing(NO_IMAGENET), "", (PROFILER,)))
     claims += [_tiny_size(sources), _size(sources), _tiny_accuracy(sources)]
     for faster, slower, asked in DEPLOYMENT:

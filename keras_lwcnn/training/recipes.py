@@ -68,6 +68,7 @@ _CONDENSENET = Recipe(
     weight_decay=1e-3,
     augmentation="shift_flip",
 )
+_CONDENSENEXTS = ("condensenext", "condensenext_tiny", "condensenext_large")
 _CONDENSENET_SOURCE = "CondenseNet, CVPR 2018 (weight decay 1e-4 in the gradient)"
 _CONDENSENEXT_SOURCE = (
     "CondenseNet, CVPR 2018, whose method CondenseNeXt takes; the loss is the one that the "
@@ -110,15 +111,10 @@ def _recipes() -> list[NamedRecipe]:
         recipes.append(
             NamedRecipe("condensenet", data, "published", _CONDENSENET, _CONDENSENET_SOURCE)
         )
-        for network in ("condensenext", "condensenext_tiny", "condensenext_large"):
+        for network in _CONDENSENEXTS:
             published = replace(_CONDENSENET, loss="class_balanced_focal")
             recipes.append(NamedRecipe(network, data, "published", published, _CONDENSENEXT_SOURCE))
-        for network in (
-            "condensenet",
-            "condensenext",
-            "condensenext_tiny",
-            "condensenext_large",
-        ):
+        for network in ("condensenet", *_CONDENSENEXTS):
             # Condensed networks are small: they underfit, and less weight decay suits them.
             ours = replace(_OURS_32, weight_decay=0.01, label_smoothing=0.0)
             short = replace(_SHORT_32, epochs=12, weight_decay=0.01)
