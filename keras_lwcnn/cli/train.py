@@ -51,7 +51,8 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--warmup", type=float, help="share of the steps, in [0, 1)")
     group.add_argument("--weight-decay", type=float, help="decoupled weight decay")
     group.add_argument(
-        "--augmentation", help="none, shift, shift_flip or rotate_shift_flip_contrast"
+        "--augmentation",
+        help="none, shift, shift_flip, shift_flip_erase or rotate_shift_flip_contrast",
     )
     group.add_argument("--label-smoothing", type=float, help="in [0, 1)")
     group.add_argument("--loss", help="cross_entropy or class_balanced_focal")

@@ -19,14 +19,20 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
             keras.layers.RandomFlip("horizontal", name="flip"),
             keras.layers.RandomContrast(0.1, value_range=(0, 255), name="contrast"),
         ]
-    if augmentation in ("shift", "shift_flip"):
+    if augmentation in ("shift", "shift_flip", "shift_flip_erase"):
         layers.append(
             keras.layers.RandomTranslation(
                 SHIFT, SHIFT, fill_mode="constant", interpolation="nearest", name="shift"
             )
         )
-    if augmentation == "shift_flip":
+    if augmentation in ("shift_flip", "shift_flip_erase"):
         layers.append(keras.layers.RandomFlip("horizontal", name="flip"))
+    if augmentation == "shift_flip_erase":
+        # A single number would be the largest probability, not the probability.
+        half = (0.5, 0.5)
+        layers.append(
+            keras.layers.RandomErasing(half, scale=(0.02, 0.33), fill_value=127.5, name="erase")
+        )
     if keras.backend.backend() == "jax":
         for layer in layers:
             # Keras says that rotations and translations cannot be compiled, which holds for

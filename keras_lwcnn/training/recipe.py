@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-AUGMENTATIONS = ("none", "shift", "shift_flip", "rotate_shift_flip_contrast")
+AUGMENTATIONS = ("none", "shift", "shift_flip", "shift_flip_erase", "rotate_shift_flip_contrast")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
 LOSSES = ("cross_entropy", "class_balanced_focal")
@@ -30,7 +30,9 @@ class Recipe:
             that is added to the gradient of an SGD with momentum 0.9 takes off ten times its value
             in the long run: a published 1e-4 of that kind is 1e-3 here.
         augmentation: `none`; `shift` (random shifts by up to an eighth of the side); `shift_flip`
-            (the same with horizontal flips; for 32 px, crop with padding 4 and flip); or
+            (the same with horizontal flips; for 32 px, crop with padding 4 and flip);
+            `shift_flip_erase` (after these, in every second image, a rectangle of 0.02 to 0.33 of
+            the area becomes grey: random erasing, AAAI 2020, for long trainings); or
             `rotate_shift_flip_contrast` (rotation by up to 0.15 turns, shifts by up to a tenth,
             flips, contrast by up to a tenth: those of Xception-Lite).
         label_smoothing: in [0, 1); 0 for another loss than cross-entropy.
