@@ -105,6 +105,9 @@ def load_npz(path: Path, *, seed: int = 0) -> ImageDataset:
 
 
 def _read_arrays(path: Path) -> list[np.ndarray]:
+    if not zipfile.is_zipfile(path):
+        # NumPy would take it for a pickle, and advise to load that.
+        raise ValueError(f"{path}: not an .npz archive")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive]

@@ -34,6 +34,10 @@ class RichProgress(keras.callbacks.Callback):
             f"Training {name}", total=epochs * steps_per_epoch, figures=""
         )
 
+    def say(self, line: str) -> None:
+        """Leave a line above the bar."""
+        self._console.print(line, highlight=False, soft_wrap=True)
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the display at the first epoch run, which after a resume is not epoch 0."""
         self._progress.start()
@@ -49,9 +53,7 @@ class RichProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Leave a line for the epoch."""
-        self._console.print(
-            f"epoch {epoch + 1}/{self.epochs}  {_figures(logs or {})}", highlight=False
-        )
+        self.say(f"epoch {epoch + 1}/{self.epochs}  {_figures(logs or {})}")
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Close the bar."""

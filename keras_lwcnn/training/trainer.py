@@ -1,5 +1,6 @@
 """From images to a trained `.keras` file and the record of how it was made."""
 
+import math
 import time
 import warnings
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from keras_lwcnn.version import __version__
 
 UNSETTLED = 1e-3
 """Share of initial statistics that a network may be left with before a warning."""
+UNAVERAGED = 1e-2
+"""Share of initial weights that averaged ones may be left with before a warning."""
 
 
 def train(
@@ -75,7 +78,8 @@ def train(
         TrainingDiverged: when the loss becomes NaN or infinite.
 
     Warns:
-        UserWarning: when the moving averages of batch normalization cannot settle in so few steps.
+        UserWarning: when the moving averages of batch normalization, or those of the weights,
+            cannot settle in so few steps.
     """
     out = Path(out)
     output = _check_fit(model, dataset, recipe)
@@ -112,6 +116,7 @@ def train(
         steps = recipe.epochs * len(batches)
         if not recipe.settle_batches:
             _warn_of_unsettled(working, steps)
+        _warn_of_unaveraged(recipe.ema, steps)
         whole.compile(optimizer=optimizer_of(recipe, steps), **_measures(recipe, dataset, output))
         if steps_per_call > 1:
             # Measures are built from a batch; `fit` would build them from a stack.
@@ -121,6 +126,8 @@ def train(
         if show_progress and part.index == 0:
             shown.append(RichProgress(model.name, recipe.epochs, len(stacks)))
             stack.callback(shown[0].close)
+            if first_epoch:
+                shown[0].say(f"going on after epoch {first_epoch}/{recipe.epochs}, from {out}")
         seeding = SeededEpochs(batches, recipe.seed)
         started = time.perf_counter()
         whole.fit(
@@ -223,6 +230,11 @@ def _check_fit(model: keras.Model, dataset: ImageDataset, recipe: Recipe) -> str
             f"group_lasso={recipe.group_lasso} is for networks with learned groups, "
             f"{model.name} has none: 0 is allowed"
         )
+    if recipe.pruning_share != Recipe.pruning_share and not condensable_layers(model):
+        raise ValueError(
+            f"pruning_share={recipe.pruning_share} is for networks with learned groups, "
+            f"{model.name} has none: leave it at {Recipe.pruning_share}"
+        )
     activation = getattr(model.layers[-1], "activation", None)
     name = "linear" if activation is None else activation.__name__
     outputs = {"softmax": "probabilities", "linear": "logits"}
@@ -239,5 +251,17 @@ def _warn_of_unsettled(model: keras.Model, steps: int) -> None:
             "normalization will still be the initial ones, so that the network may classify far "
             "worse than it did in training: measure them anew at the end with settle_batches=100 "
             "(--settle-batches 100), or train longer",
+            stacklevel=3,
+        )
+
+
+def _warn_of_unaveraged(momentum: float, steps: int) -> None:
+    share = momentum**steps
+    if share > UNAVERAGED:
+        fitting = math.floor(1000 * UNAVERAGED ** (1 / steps)) / 1000
+        warnings.warn(
+            f"after the {steps} steps of this training {share:.1%} of the averaged weights will "
+            f"still be the initial ones, with ema={momentum}: take at most {fitting} "
+            f"(--ema {fitting}) or 0, or train longer",
             stacklevel=3,
         )

@@ -139,6 +139,7 @@ def test_a_name_is_looked_up_in_the_data_folder(tmp_path, monkeypatch):
     [
         ("no_such_set", "unknown data source 'no_such_set'; allowed are cifar10, cifar100, digits"),
         ("broken.npz", "broken.npz: not an .npz archive"),
+        ("cut.npz", "cut.npz: not an .npz archive"),
         ("missing.npz", "x_test"),
         ("pickled.npz", "pickled.npz: not an .npz archive of plain arrays"),
         ("labels.npz", "y_train has to hold integer labels"),
@@ -158,6 +159,9 @@ def test_bad_sources_are_refused_with_what_was_found(tmp_path, monkeypatch, sour
     x, y = np.zeros((8, 8, 8, 3), np.uint8), np.arange(8) % 2
     if source == "broken.npz":
         (tmp_path / source).write_bytes(b"not a zip file")
+    elif source == "cut.npz":
+        np.savez(tmp_path / source, x_train=x, y_train=y, x_test=x, y_test=y)
+        (tmp_path / source).write_bytes((tmp_path / source).read_bytes()[:-100])
     elif source == "missing.npz":
         np.savez(tmp_path / "missing.npz", x_train=x, y_train=y, y_test=y)
     elif source == "pickled.npz":

@@ -75,7 +75,9 @@ def test_training_learns_and_leaves_model_and_record(digits, tmp_path, activatio
     assert top1 == pytest.approx(record["val"]["top1"], abs=1e-6)
 
 
-def test_a_run_stopped_in_mid_epoch_resumes_to_the_weights_of_an_unbroken_one(small, tmp_path):
+def test_a_run_stopped_in_mid_epoch_resumes_to_the_weights_of_an_unbroken_one(
+    small, tmp_path, capsys
+):
     recipe = Recipe(epochs=4, batch_size=32, label_smoothing=0.1, augmentation="shift_flip")
     start = tiny_network()
     initial = start.get_weights()
@@ -86,7 +88,9 @@ def test_a_run_stopped_in_mid_epoch_resumes_to_the_weights_of_an_unbroken_one(sm
     with pytest.raises(KeyboardInterrupt):
         train(stopped, small, recipe, tmp_path / "cut", callbacks=[StopAt(15)])
     assert (tmp_path / "cut" / WEIGHTS_FILE).is_file()
+    assert "going on" not in capsys.readouterr().err
     resumed = train(tiny_network(), small, recipe, tmp_path / "cut")
+    assert f"going on after epoch 2/4, from {tmp_path / 'cut'}" in capsys.readouterr().err
 
     assert resumed.history == whole.history
     first, second = (
@@ -231,6 +235,19 @@ def test_too_few_steps_for_moving_averages_are_warned_of(
     assert not warned or "4 steps of this training 65.6% of" in found[0]
 
 
+@pytest.mark.parametrize(("ema", "warned"), [(0.99, True), (0.5, False), (0.0, False)])
+def test_too_few_steps_for_averaged_weights_are_warned_of(small, tmp_path, ema, warned):
+    """4 steps leave 96 % of the initial weights with 0.99, and 6 % with 0.5; 16 steps none."""
+    recipe = Recipe(epochs=4 if ema < 0.9 else 1, batch_size=50, ema=ema)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(tiny_network(), small, recipe, tmp_path, show_progress=False)
+    found = [str(one.message) for one in caught if "averaged weights" in str(one.message)]
+    assert bool(found) == warned
+    assert not warned or "96.1% of the averaged weights" in found[0]
+    assert not warned or "take at most 0.316 (--ema 0.316)" in found[0]
+
+
 def test_statistics_are_settled_over_the_batches_that_are_asked(small, tmp_path):
     inputs = keras.Input((32, 32, 3))
     x = keras.layers.Conv2D(4, 3, name="conv")(inputs)
@@ -276,9 +293,11 @@ def test_the_class_balanced_loss_trains(small, tmp_path):
     assert history["loss"][-1] < 0.8 * history["loss"][0]
 
 
-def test_a_recipe_with_a_lasso_is_refused_for_a_network_without_learned_groups(small, tmp_path):
-    with pytest.raises(ValueError, match="group_lasso=1e-05 is for networks with learned groups"):
-        train(tiny_network(), small, Recipe(group_lasso=1e-5), tmp_path)
+@pytest.mark.parametrize("setting", ["group_lasso=1e-05", "pruning_share=0.4"])
+def test_settings_of_learned_groups_are_refused_for_a_network_without(small, tmp_path, setting):
+    name, value = setting.split("=")
+    with pytest.raises(ValueError, match=f"{setting} is for networks with learned groups"):
+        train(tiny_network(), small, Recipe(**{name: float(value)}), tmp_path)
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(small, tmp_path):
