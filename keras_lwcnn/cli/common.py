@@ -77,7 +77,10 @@ def import_keras() -> None:
     from convert.quiet import quiet
 
     with quiet():
-        import keras  # noqa: F401
+        import keras
+
+        # Imports TensorFlow, on every backend, where it is installed.
+        keras.utils.set_random_seed(0)
 
 
 def data_from(args: argparse.Namespace) -> DataSource | None:
