@@ -96,10 +96,14 @@ class Checkpoint(keras.callbacks.Callback):
         """Stop at once when the loss is no longer a number."""
         loss = float((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss):
-            step = self._step(self.model)
+            kept = (
+                f"the checkpoint of the last whole epoch is in {self.folder}"
+                if (self.folder / WEIGHTS_FILE).is_file()
+                else "no epoch was whole before: there is no checkpoint"
+            )
             raise TrainingDiverged(
-                f"the loss became {loss} at step {step}; lower the learning rate "
-                f"(the checkpoint of the last whole epoch is in {self.folder})"
+                f"the loss became {loss} at step {self._step(self.model)}; lower the learning "
+                f"rate ({kept})"
             )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -109,18 +109,26 @@ def test_a_checkpoint_of_another_recipe_is_refused(small, tmp_path):
     assert (tmp_path / WEIGHTS_FILE).is_file()
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(small, tmp_path):
+@pytest.mark.parametrize("poisoned", [0, 1])
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    small, tmp_path, poisoned
+):
     class Poison(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
+            if epoch == poisoned:
                 self.model.trainable_variables[-1].assign(
                     keras.ops.full_like(self.model.trainable_variables[-1], float("nan"))
                 )
 
-    with pytest.raises(TrainingDiverged, match="the loss became nan at step"):
+    with pytest.raises(TrainingDiverged, match="the loss became nan at step") as caught:
         train(tiny_network(), small, Recipe(epochs=3), tmp_path, callbacks=[Poison()])
-    assert len(json.loads((tmp_path / SETTINGS_FILE).read_text())["history"]["loss"]) == 1
     assert not (tmp_path / "model.keras").exists()
+    if poisoned:
+        assert f"checkpoint of the last whole epoch is in {tmp_path}" in str(caught.value)
+        assert len(json.loads((tmp_path / SETTINGS_FILE).read_text())["history"]["loss"]) == 1
+    else:
+        assert "no epoch was whole before" in str(caught.value)
+        assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
