@@ -44,6 +44,11 @@ def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None
 
 def _call_in_training(model: keras.Model) -> Callable[[np.ndarray], None]:
     """Give a call of the model in training mode, for what it does to its variables."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # Else the feature maps of every batch are kept for a backward pass.
+        return torch.no_grad()(lambda images: model(images, training=True))
     if keras.backend.backend() != "jax":
         return lambda images: model(images, training=True)
     import jax

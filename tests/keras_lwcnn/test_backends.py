@@ -14,6 +14,7 @@ import keras_lwcnn
 from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.training import Recipe, train
+from keras_lwcnn.training.statistics import settle_statistics
 
 assert keras.backend.backend() == sys.argv[1]
 digits = load_data("digits")
@@ -42,6 +43,11 @@ for name, arguments in networks.items():
     np.testing.assert_allclose(
         loaded.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-5
     )
+    settle_statistics(model, [x[:2], x[2:]])
+    maps = keras.ops.convert_to_numpy(model.get_layer("stem_conv")(x))
+    first = next(layer for layer in model.layers if hasattr(layer, "moving_mean"))
+    moving_mean = keras.ops.convert_to_numpy(first.moving_mean)
+    np.testing.assert_allclose(moving_mean, maps.mean((0, 1, 2)), atol=1e-5)
 """
 
 
