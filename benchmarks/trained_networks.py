@@ -1,23 +1,25 @@
-"""Accuracy against instructions: trained networks, float32 and int8, on emulated ARM cores.
+"""Accuracy against cost: trained networks, float32 and int8, on emulated ARM cores and the host.
 
-    python -m benchmarks.trained_networks runs/architectures/*-cifar10-2
+    python -m benchmarks.trained_networks runs/seeds/*-cifar10-l_mobilenet-cifar10-ours-30e-0
 
-Takes folders that `lwcnn train` wrote. Each network is converted, compared on the test images of
-the data it was trained on, and counted. Rows are appended to RESULTS/trained_networks.jsonl, a
-picture for each core is drawn beside them; what is there already is not measured again.
+Takes folders that `lwcnn train` wrote, one for each network. Each is converted, compared on the
+test images of the data it was trained on, and counted; at the end all files are timed on the host,
+in turns in one run. Rows are appended to RESULTS/trained_networks.jsonl, a picture for each core
+and one for the host are drawn beside them; what is there already is not measured again.
 """
 
 import argparse
 import hashlib
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from android_bench import append_rows, read_rows
+from android_bench import append_rows, benchmark_interleaved, read_rows
 from android_bench.emulated import CORES, setup_emulator
 from android_bench.reports.plots import accuracy_points, plot_accuracy
 from benchmarks.instructions import DEFAULT_CORES, count
@@ -26,11 +28,12 @@ from keras_lwcnn.cli.compare import compare_files
 from keras_lwcnn.cli.conversion import convert_model
 
 MODES = ("float32", "int8")
+HOST = "host"
 
 
-def files_of(folder: Path, out: Path) -> list[Path]:
+def files_of(folder: Path, network: str, out: Path) -> list[Path]:
     """Convert the network of a training's folder, unless that was done before."""
-    model = out / f"{folder.name}.keras"
+    model = out / f"{network}.keras"
     for suffix in (".keras", ".json"):
         shutil.copyfile(folder / f"model{suffix}", model.with_suffix(suffix))
     rows = convert_model(model, out, modes=MODES, reuse=True)
@@ -38,22 +41,50 @@ def files_of(folder: Path, out: Path) -> list[Path]:
 
 
 def measure(
-    folders: Sequence[Path], cores: Sequence[str], out: Path, stored: Path
+    trainings: Mapping[Path, Mapping[str, Any]], cores: Sequence[str], out: Path, stored: Path
 ) -> list[dict[str, Any]]:
-    """Append the rows that are missing; return all of them."""
-    counted = []
-    for folder in folders:
-        files = files_of(folder, out)
+    """Append the rows that are missing; return all of them.
+
+    Args:
+        trainings: their records, by folder.
+        cores: names of emulated cores.
+        out: where the converted files are put.
+        stored: the rows.
+    """
+    measured = []
+    for folder, record in trainings.items():
+        files = files_of(folder, record["model"], out)
         rows = read_rows(stored, "compare") if stored.is_file() else []
-        digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-        if not digests <= {row["sha256"] for row in rows}:
-            found = compare_files(files)
+        if not _digests(files) <= {row["sha256"] for row in rows}:
+            epochs = record["recipe"]["epochs"]
             # The file's name is enough: where it lay on this machine tells nothing.
-            append_rows(stored, [row | {"file": Path(row["file"]).name} for row in found])
-        counted += files
+            append_rows(stored, [row | {"file": Path(row["file"]).name, "epochs": epochs}
+                                 for row in compare_files(files)])  # fmt: skip
+        measured += files
     with Progress(console=Console(stderr=True), redirect_stderr=False) as progress:
-        count(counted, cores, stored, progress)
+        count(measured, cores, stored, progress)
+    timed = {row["sha256"] for row in read_rows(stored, "bench") if row["device"] == HOST}
+    if not _digests(measured) <= timed:
+        append_rows(stored, [each.to_dict() for each in benchmark_interleaved(measured)])
     return read_rows(stored)
+
+
+def _digests(files: Sequence[Path]) -> set[str]:
+    return {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def draw(rows: Sequence[dict[str, Any]], device: str, picture: Path) -> Path:
+    """Draw top-1 against the cost on a device; the networks' names say how long they trained."""
+    epochs = {row["file"].partition(".")[0]: row["epochs"] for row in rows
+              if row["kind"] == "compare"}  # fmt: skip
+    scale, quantity = 1e6, f"million AArch64 instructions, {device.replace(':', ' ')}"
+    if device == HOST:
+        scale, quantity = 1.0, "median ms, one thread of the host"
+    points = [
+        (f"{name}, {epochs[name]} epochs", mode, cost / scale, top1)
+        for name, mode, cost, top1 in accuracy_points(rows, device)
+    ]
+    return plot_accuracy(points, picture, quantity)
 
 
 def main() -> None:
@@ -67,15 +98,17 @@ def main() -> None:
     unfinished = [str(path) for path in options.folders if not (path / "model.json").is_file()]
     if unfinished:
         parser.error(f"no finished training in {', '.join(unfinished)}")
+    trainings = {path: json.loads((path / "model.json").read_text()) for path in options.folders}
+    networks = [record["model"] for record in trainings.values()]
+    if len(set(networks)) < len(networks):
+        parser.error(f"one training of each network is allowed, found {', '.join(networks)}")
     setup_emulator()
     options.out.mkdir(parents=True, exist_ok=True)
     stored = options.results / "trained_networks.jsonl"
-    rows = measure(options.folders, options.cores, options.out, stored)
-    for core in options.cores:
-        points = accuracy_points(rows, f"emulated:{core}")
-        millions = [(name, mode, cost / 1e6, top1) for name, mode, cost, top1 in points]
-        picture = options.results / f"trained_networks.{core}.png"
-        print(plot_accuracy(millions, picture, f"million AArch64 instructions, emulated {core}"))
+    rows = measure(trainings, options.cores, options.out, stored)
+    for device in (*(f"emulated:{core}" for core in options.cores), HOST):
+        name = f"trained_networks.{device.removeprefix('emulated:')}.png"
+        print(draw(rows, device, options.results / name))
 
 
 if __name__ == "__main__":

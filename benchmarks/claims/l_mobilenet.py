@@ -7,11 +7,10 @@ from benchmarks.claims.cells import (
     difference_finding,
     images_note,
     percent,
-    points,
     shipped_cell,
     speed_claims,
 )
-from benchmarks.claims.claim import Claim, Finding, Section, judged, missing
+from benchmarks.claims.claim import Claim, Section, judged, missing
 from benchmarks.claims.seeds import trained
 from benchmarks.claims.sources import Sources
 from keras_lwcnn.training import RECIPES
@@ -22,8 +21,6 @@ DEPTH = 38
 SIMILAR = 0.005
 TARGET = 0.93
 FULL_EPOCHS = RECIPES[f"{NETWORK}/cifar10/ours"].recipe.epochs
-# Of benchmarks/results/trained_networks.jsonl, whose rows of converted files do not say it.
-BRIEF_EPOCHS = 2
 
 RECONSTRUCTED = (
     "The paper gives no table of layers. Widths and strides of the reconstruction were chosen so "
@@ -38,10 +35,6 @@ TOPOLOGIES = (
 NO_ACCURACY = (
     "Accuracies and training settings of the paper could not be had. Similar is read as at most "
     "half a point below the reference, trained by one recipe; that is this project's target."
-)
-BRIEF = (
-    "A first look with other settings than a full training's: batch 64, all training images, one "
-    "seed. It tells how fast networks learn at first, not where they end."
 )
 
 
@@ -132,15 +125,11 @@ def _on_its_platforms(reference: Reference) -> Claim:
 def _accuracy(sources: Sources, reference: Reference, data: str) -> Claim:
     pair = trained(sources.seeds, data, NETWORK, reference.network)
     notes: tuple[str, ...] = (NO_ACCURACY,)
-    command = "seeds-l_mobilenet"
-    if pair is not None:
-        finding = difference_finding(pair, FULL_EPOCHS, -SIMILAR)
-        notes += images_note(data, pair.setting.test_images)
-    elif data == "cifar10" and (brief := _brief(sources, reference)):
-        finding, images = brief
-        command, notes = "trained", (*notes, BRIEF, *images_note(data, images))
-    else:
+    if pair is None:
         finding, command = missing(f"{FULL_EPOCHS} epochs need a GPU"), ""
+    else:
+        finding, command = difference_finding(pair, FULL_EPOCHS, -SIMILAR), "seeds-l_mobilenet"
+        notes += images_note(data, pair.setting.test_images)
     return Claim(
         f"{reference.accuracy} as {reference.title}, {data}",
         "no figure; target: -0.5 points",
@@ -148,21 +137,6 @@ def _accuracy(sources: Sources, reference: Reference, data: str) -> Claim:
         command,
         notes,
     )
-
-
-def _brief(sources: Sources, reference: Reference) -> tuple[Finding, int] | None:
-    """Judge by the briefly trained networks; return the finding and the number of test images."""
-    own, other = (sources.trained_file(name, "float32") for name in (NETWORK, reference.network))
-    if own is None or other is None:
-        return None
-    difference = own["top1"] - other["top1"]
-    finding = judged(
-        difference >= -SIMILAR,
-        f"{points(difference)}: {percent(own['top1'])} against {percent(other['top1'])}",
-        f"{BRIEF_EPOCHS} of {FULL_EPOCHS} epochs, 32 px, 1 seed",
-        after(BRIEF_EPOCHS, FULL_EPOCHS),
-    )
-    return finding, own["images"]
 
 
 def _target(sources: Sources) -> Claim:

@@ -16,7 +16,6 @@ COMMANDS = {
     "counts": "python -m benchmarks.claims",
     "host": "python -m benchmarks.architectures",
     "instructions": "python -m benchmarks.instructions",
-    "trained": "python -m benchmarks.trained_networks runs/architectures/*-cifar10-2",
     "condensation": "python -m benchmarks.condensation_resume --epochs 3",
     "weights": "lwcnn weights check NETWORK --data cifar10",
     "memory": "lwcnn train-cost xception_lite xception keras_mobilenet_v2 efficientnet_v2_b1 "

@@ -24,7 +24,6 @@ class Sources:
         counts: of networks, by name.
         host: tables of `benchmarks.architectures`, by image size.
         instructions: rows of `benchmarks.instructions`.
-        trained: rows of `benchmarks.trained_networks` and their comparisons.
         seeds: rows of `benchmarks.seeds`.
         training_cost: rows of `lwcnn train-cost`.
         condensation: rows of `benchmarks.condensation_resume`.
@@ -34,7 +33,6 @@ class Sources:
     counts: Mapping[str, Count]
     host: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     instructions: Sequence[Row] = ()
-    trained: Sequence[Row] = ()
     seeds: Sequence[Row] = ()
     training_cost: Sequence[Row] = ()
     condensation: Sequence[Row] = ()
@@ -70,15 +68,6 @@ class Sources:
                 found[short] = pair[0] / pair[1]
         return found or None
 
-    def trained_file(self, network: str, mode: str) -> Row | None:
-        """Return the last comparison of a briefly trained network's file, or None."""
-        rows = [
-            row
-            for row in self.trained
-            if row["kind"] == "compare" and row["file"] == f"{network}.{mode}.tflite"
-        ]
-        return rows[-1] if rows else None
-
     def shipped_set(self, network: str, data: str) -> ShippedSet | None:
         """Return a set of trained weights, or None."""
         named = {(each.network, each.data): each for each in self.shipped}
@@ -100,7 +89,6 @@ def read_sources(counts: Mapping[str, Count], folder: Path = BENCHMARKS) -> Sour
         host={size: json.loads(path.read_text()) for size, path in tables.items()
               if path.is_file()},
         instructions=_lines(results / "instructions.rows.jsonl"),
-        trained=_lines(results / "trained_networks.jsonl"),
         seeds=_lines(results / "seeds.jsonl"),
         training_cost=_lines(results / "training_cost.jsonl"),
         condensation=_lines(results / "condensation.jsonl"),

@@ -1,6 +1,8 @@
 """The state of an unfinished run on disk, so that a killed run goes on where it was."""
 
+import errno
 import json
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -111,10 +113,26 @@ class Checkpoint(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         if self.part.index == 0:
+            self._check_space()
             state = {"settings": self.settings, "history": self.history}
             write_json(self.folder / SETTINGS_FILE, state)
         with written_by_first(self.folder / WEIGHTS_FILE, self.part) as temporary:
             self.model.save_weights(temporary)
+
+    def _check_space(self) -> None:
+        """Raise an OSError where the disk is full: HDF5 would say it at length, and then crash."""
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        # HDF5 adds 900 bytes to each in large networks, more in small ones.
+        needed = sum(4 * int(np.prod(v.shape)) + 2048 for v in variables)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise OSError(
+                errno.ENOSPC,
+                f"the disk is full: a checkpoint takes {needed:,} bytes, {free:,} are free; the "
+                "run goes on after the last whole epoch when there is space",
+                str(self.folder),
+            )
 
     def remove(self) -> None:
         """Delete the files once the run is finished and its results are stored."""

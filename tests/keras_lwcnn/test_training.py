@@ -1,5 +1,6 @@
 import json
 import resource
+import shutil
 import warnings
 
 import keras
@@ -306,6 +307,22 @@ def test_settings_of_learned_groups_are_refused_for_a_network_without(small, tmp
     name, value = setting.split("=")
     with pytest.raises(ValueError, match=f"{setting} is for networks with learned groups"):
         train(tiny_network(), small, Recipe(**{name: float(value)}), tmp_path)
+
+
+def test_a_disk_without_space_for_a_checkpoint_is_said_before_one_is_begun(
+    small, tmp_path, monkeypatch
+):
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_network(), small, Recipe(epochs=3), tmp_path, callbacks=[StopAt(5)])
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    size = len(files[WEIGHTS_FILE])
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=size - 1))
+    with pytest.raises(OSError, match=f"a checkpoint takes [0-9,]+ bytes, {size - 1:,} are free"):
+        train(tiny_network(), small, Recipe(epochs=3), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    monkeypatch.undo()
+    assert len(train(tiny_network(), small, Recipe(epochs=3), tmp_path).history["loss"]) == 3
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(small, tmp_path):
