@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from keras_lwcnn.files import written_beside
-from keras_lwcnn.report.figures import COLORS, plain
+from keras_lwcnn.report.figures import COLORS, log_scale, plain
 from keras_lwcnn.report.summary import Row
 
 SPREAD = 10
@@ -63,7 +63,7 @@ def _latency(axes: Axes, rows: Sequence[Row]) -> None:
     _bars(axes, medians, [f"{median:.3g}" for median in medians])
     axes.set_xlabel("median latency in ms\non this host, one thread: not a phone's")
     if max(medians) > SPREAD * min(medians):
-        axes.set_xscale("log")
+        log_scale(axes)
         axes.set_xlim(min(medians) / 2, 4 * max(medians))
     else:
         axes.set_xlim(0, 1.25 * max(medians))

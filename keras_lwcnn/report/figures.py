@@ -5,6 +5,7 @@ import re
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from keras_lwcnn.report.summary import ModeSummary, Row
 
@@ -76,10 +77,20 @@ def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
     axes.bar_label(bars, [f"{median:.2f} ms" for median in medians], padding=8, fontsize=8)
     axes.invert_yaxis()
     # Modes without fast kernels are tens of times slower: bars to a linear scale hide the others.
-    axes.set_xscale("log")
+    log_scale(axes)
     axes.set_xlabel("median on the host, one thread (ms)")
     axes.set_xlim(min(medians) / 2, max(medians) * 8)
     plain(axes)
+
+
+def log_scale(axes: Axes) -> None:
+    """Put x to a logarithmic scale, with ticks at 1, 2 and 5 whose labels do not run together."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(
+        lambda x, _: f"{x / 1e6:g}M" if x >= 1e6 else f"{x:,.0f}" if x >= 1000 else f"{x:g}"
+    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def plain(axes: Axes) -> None:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from keras_lwcnn.files import written_beside
 from keras_lwcnn.pareto import ParetoFront
-from keras_lwcnn.report.figures import COLORS, plain
+from keras_lwcnn.report.figures import COLORS, log_scale, plain
 
 SPREAD = 10
 """Values further apart than this factor are drawn to a logarithmic scale."""
@@ -61,7 +61,7 @@ def plot_pareto(front: ParetoFront, path: str | Path) -> Path:
             color="black" if kept else COLORS[4],
         )
     if min(x) > 0 and max(x) > SPREAD * min(x):
-        axes.set_xscale("log")
+        log_scale(axes)
     axes.margins(x=0.25, y=0.15)
     axes.set_ylabel(str(front.objectives[0]))
     axes.set_xlabel(str(front.objectives[1]))
