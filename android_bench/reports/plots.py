@@ -160,6 +160,7 @@ def plot_accuracy(
             for cost, top1, mode in own:
                 axes.annotate(mode, (cost, 100 * top1), fontsize="x-small",
                               xytext=(3, 3), textcoords="offset points")  # fmt: skip
+        axes.margins(x=0.12)  # room for the names of the modes
         axes.set_xlabel(quantity)
         axes.set_ylabel("top-1 (%)")
         axes.grid(alpha=0.3)
