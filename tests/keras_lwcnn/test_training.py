@@ -351,6 +351,18 @@ def test_every_augmentation_keeps_pixels_in_their_range(small, augmentation):
     assert moved.min() >= -1 - 1e-5 and moved.max() <= 1 + 1e-5
 
 
+def test_erasing_makes_a_part_of_every_second_image_grey():
+    keras.utils.set_random_seed(0)
+    passing = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
+    model = with_preparation(passing, "shift_flip_erase", (-1.0, 1.0))
+    light = np.full((400, 32, 32, 3), 200, np.uint8)
+    grey = (np.abs(np.asarray(model(light, training=True))) < 1e-3).all(axis=-1)
+    erased = grey.any(axis=(1, 2))
+    assert 0.4 < erased.mean() < 0.6
+    areas = grey[erased].mean(axis=(1, 2))
+    assert 0.01 < areas.min() and areas.max() < 0.35 and 0.13 < areas.mean() < 0.2
+
+
 def test_augmentation_acts_while_training_only(small):
     passing = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Identity()])
     model = with_preparation(passing, "shift_flip", (-1.0, 1.0))
