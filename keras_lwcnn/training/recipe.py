@@ -32,7 +32,7 @@ class Recipe:
         augmentation: `none`; `shift` (random shifts by up to an eighth of the side); `shift_flip`
             (the same with horizontal flips; for 32 px, crop with padding 4 and flip);
             `shift_flip_erase` (after these, in every second image, a rectangle of 0.02 to 0.33 of
-            the area becomes grey: random erasing, AAAI 2020, for long trainings); or
+            the area becomes grey: random erasing, AAAI 2020); or
             `rotate_shift_flip_contrast` (rotation by up to 0.15 turns, shifts by up to a tenth,
             flips, contrast by up to a tenth: those of Xception-Lite).
         label_smoothing: in [0, 1); 0 for another loss than cross-entropy.
