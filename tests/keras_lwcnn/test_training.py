@@ -228,6 +228,14 @@ def test_the_averaged_weights_are_those_that_are_validated_and_saved(small, tmp_
     assert np.abs(model.trainable_variables[0] - last.kernel).max() > 1e-3
 
 
+def warned_of(what, data, recipe, out):
+    """Train, and return the warnings that name `what`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(tiny_network(), data, recipe, out, show_progress=False)
+    return [str(one.message) for one in caught if what in str(one.message)]
+
+
 @pytest.mark.parametrize(
     ("epochs", "settle_batches", "warned"), [(1, 0, True), (1, 1, False), (20, 0, False)]
 )
@@ -236,10 +244,7 @@ def test_too_few_steps_for_moving_averages_are_warned_of(
 ):
     """With momentum 0.9, 4 steps leave 66 % of the initial statistics, and 80 steps 0.02 %."""
     recipe = Recipe(epochs=epochs, batch_size=50, settle_batches=settle_batches)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        train(tiny_network(), small, recipe, tmp_path, show_progress=False)
-    found = [str(one.message) for one in caught if "batch normalization" in str(one.message)]
+    found = warned_of("batch normalization", small, recipe, tmp_path)
     assert bool(found) == warned
     assert not warned or "4 steps of this training 65.6% of" in found[0]
 
@@ -248,10 +253,7 @@ def test_too_few_steps_for_moving_averages_are_warned_of(
 def test_too_few_steps_for_averaged_weights_are_warned_of(small, tmp_path, ema, warned):
     """4 steps leave 96 % of the initial weights with 0.99, and 6 % with 0.5; 16 steps none."""
     recipe = Recipe(epochs=4 if ema < 0.9 else 1, batch_size=50, ema=ema)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        train(tiny_network(), small, recipe, tmp_path, show_progress=False)
-    found = [str(one.message) for one in caught if "averaged weights" in str(one.message)]
+    found = warned_of("averaged weights", small, recipe, tmp_path)
     assert bool(found) == warned
     assert not warned or "96.1% of the averaged weights" in found[0]
     assert not warned or "take at most 0.316 (--ema 0.316)" in found[0]
