@@ -46,7 +46,8 @@ VERBS = {
     "run": run,
 }
 # What builds or trains networks: Keras is imported before the verb imports what imports it.
-KERAS_VERBS = ("models", "recipes", "train", "transfer", "train-cost", "optimize", "run")
+TRAINING_VERBS = ("train", "transfer", "train-cost", "optimize", "run")
+KERAS_VERBS = ("models", "recipes", *TRAINING_VERBS)
 BAD_INPUT = 2
 
 
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         if args.verb in KERAS_VERBS:
-            import_keras()
+            import_keras(for_training=args.verb in TRAINING_VERBS)
         with warnings.catch_warnings():
             warnings.showwarning = _say
             return args.run(args) or 0

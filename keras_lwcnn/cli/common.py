@@ -72,15 +72,20 @@ def add_rows_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=Path, metavar="FILE", help="append JSON rows to this file")
 
 
-def import_keras() -> None:
-    """Import Keras without what TensorFlow's C++ says before its log level can be set."""
+def import_keras(for_training: bool = False) -> None:
+    """Import Keras without what TensorFlow's C++ says before its log level can be set.
+
+    Args:
+        for_training: whether seeds will be set: Keras then imports TensorFlow, where it is
+            installed, on every backend.
+    """
     from convert.quiet import quiet
 
     with quiet():
         import keras
 
-        # Imports TensorFlow, on every backend, where it is installed.
-        keras.utils.set_random_seed(0)
+        if for_training:
+            keras.utils.set_random_seed(0)
 
 
 def data_from(args: argparse.Namespace) -> DataSource | None:

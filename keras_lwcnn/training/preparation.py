@@ -19,13 +19,13 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
             keras.layers.RandomFlip("horizontal", name="flip"),
             keras.layers.RandomContrast(0.1, value_range=(0, 255), name="contrast"),
         ]
-    if augmentation in ("shift", "shift_flip", "shift_flip_erase"):
+    if augmentation.startswith("shift"):
         layers.append(
             keras.layers.RandomTranslation(
                 SHIFT, SHIFT, fill_mode="constant", interpolation="nearest", name="shift"
             )
         )
-    if augmentation in ("shift_flip", "shift_flip_erase"):
+    if augmentation.startswith("shift_flip"):
         layers.append(keras.layers.RandomFlip("horizontal", name="flip"))
     if augmentation == "shift_flip_erase":
         # A single number would be the largest probability, not the probability.
