@@ -165,7 +165,9 @@ def _block(x: Any, filters: int, stride: int, expansion: float, spatial: str, na
             strides=stride,
             padding="same",
             use_bias=False,
-            depthwise_initializer="he_normal",
+            # Keeps the variance. Keras' variance scaling takes all channels for the inputs of each
+            # output: the branch would begin up to 15 times too weak, and no BN makes that good.
+            depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / 3),
             name=f"{name}_spatial_conv",
         )(x)
     else:

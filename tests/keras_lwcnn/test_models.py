@@ -205,6 +205,18 @@ def test_small_and_large_images_get_the_stated_strides_of_l_mobilenet():
     assert early.output_shape[1] == 2
 
 
+def test_both_branches_of_l_mobilenet_begin_equally_strong():
+    model = LMobileNet()
+    blocks = [x.name.removesuffix("_concat") for x in model.layers if x.name.endswith("_concat")]
+    assert len(blocks) == 12
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype("float32")
+    ends = [f"{block}_{end}" for block in blocks for end in ("reuse_relu", "spatial_conv")]
+    branches = keras.Model(model.input, [model.get_layer(end).output for end in ends])
+    strengths = [np.std(x) for x in branches.predict(images, verbose=0)]
+    for reuse, spatial in zip(strengths[::2], strengths[1::2], strict=True):
+        assert 0.4 < spatial / reuse < 2.5
+
+
 @pytest.mark.parametrize("name", ["LMobileNet", "CondenseNet", "CondenseNeXt", "XceptionLite"])
 def test_builders_take_the_arguments_of_keras_applications_in_order(name):
     parameters = inspect.signature(getattr(keras_lwcnn, name)).parameters
