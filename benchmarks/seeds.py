@@ -106,10 +106,14 @@ def table(rows: list[dict[str, Any]]) -> str:
             for name in ("float32_top1", "int8_top1", "int8_agreement")
         ]
         what = f"`{network}`, {setting.data} at {setting.size} px, {setting.epochs} epochs"
-        augmentation = next(iter(by_seed.values()))["recipe"]["augmentation"]
+        recipes = [row["recipe"] for row in by_seed.values()]
         cells = [with_range(figure).replace(" %", "%") for figure in figures]
-        lines.append([what, f"`{augmentation}`", str(len(by_seed)), *cells])
-    header = ["network", "augmentation", "seeds", "float32", "int8, stock", "agrees"]
+        how = [
+            ", ".join(f"`{value}`" for value in sorted({recipe[name] for recipe in recipes}))
+            for name in ("augmentation", "precision")
+        ]
+        lines.append([what, *how, str(len(by_seed)), *cells])
+    header = ["network", "augmentation", "trained in", "seeds", "float32", "int8, stock", "agrees"]
     return (
         "Shorter ones, the mean over seeds with the smallest and the largest:\n\n"
         + markdown_table(header, lines)

@@ -20,7 +20,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Setting:
-    """What trainings have to share to be compared: all but network and seed.
+    """What trainings have to share to be compared: all but network, seed and precision.
+
+    Precision is the machine's: bfloat16 where it is fast, float32 where it is not.
 
     Attributes:
         data: name of the data set.
@@ -66,7 +68,8 @@ def spread(values: Iterable[float]) -> Spread:
 
 def setting_of(row: Row) -> Setting:
     """Return the setting that a row was trained in."""
-    recipe = {name: value for name, value in row["recipe"].items() if name != "seed"}
+    own = ("seed", "precision")
+    recipe = {name: value for name, value in row["recipe"].items() if name not in own}
     return Setting(
         data=row["data"]["name"],
         size=row["data"]["input_shape"][0],

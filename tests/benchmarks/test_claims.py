@@ -105,6 +105,13 @@ def test_trainings_of_different_settings_are_not_mixed_and_the_longest_counts():
     assert found.setting.epochs == 9
 
 
+def test_the_precision_is_the_machines_and_keeps_no_pair_apart():
+    gpu, cpu = row("a", 0, 0.6), row("b", 0, 0.5)
+    gpu["recipe"] = gpu["recipe"] | {"precision": "mixed_bfloat16"}
+    cpu["recipe"] = cpu["recipe"] | {"precision": "float32"}
+    assert trained([gpu, cpu], "deeppcb96", "a", "b").differences() == pytest.approx([0.1])
+
+
 def test_a_training_that_is_repeated_counts_once_by_its_last_row():
     rows = [row("a", 0, 0.6), row("a", 0, 0.7)]
     assert trained(rows, "deeppcb96", "a").spread() == Spread(0.7, 0.7, 0.7, 1)
