@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.architectures.timing import MODES
 from benchmarks.pages import markdown_table
 from keras_lwcnn.files import written_beside
+from keras_lwcnn.report.figures import log_scale, plain
 
 OURS = ("l_mobilenet", "condensenext", "xception_lite")
 COLORS = {"float32": "#94a3b8", "int8": "#2563eb"}
@@ -83,27 +84,38 @@ def draw_search(table: Sequence[dict[str, Any]], path: Path, title: str) -> None
     trained = any(row.get("top1") is not None for row in table)
     figure = Figure(figsize=(12, 5), layout="constrained")
     panels = figure.subplots(1, len(MODES), sharey=True)
+    heights = {
+        row["name"]: 100 * row["top1"] if trained else row["trainable_parameters"] / 1e6
+        for row in table
+        if not trained or row.get("top1") is not None
+    }
+    near = 0.04 * (max(heights.values()) - min(heights.values()))
     for axes, mode in zip(panels, MODES, strict=True):
+        labelled: list[tuple[float, float]] = []
         for row in table:
-            y = row.get("top1") if trained else row["trainable_parameters"] / 1e6
-            if y is None:
+            if row["name"] not in heights:
                 continue
+            x, y = row[f"{mode}_ms"], heights[row["name"]]
             chosen = row["name"] == "l_mobilenet-default"
             ours = row["name"].startswith(OURS)
             axes.plot(
-                row[f"{mode}_ms"],
-                100 * y if trained else y,
+                x,
+                y,
                 marker="*" if chosen else "o" if ours else "s",
                 markersize=13 if chosen else 6,
                 color=COLORS["int8"] if ours else COLORS["float32"],
             )
+            # Beside a point that is nearly the same, the label goes below.
+            taken = any(abs(y - b) < near and 0.8 < x / a < 1.25 for a, b in labelled)
+            labelled.append((x, y))
             axes.annotate(
                 row["name"].removeprefix("l_mobilenet-"),
-                (row[f"{mode}_ms"], 100 * y if trained else y),
+                (x, y),
                 textcoords="offset points",
-                xytext=(6, 4),
+                xytext=(6, -11 if taken else 4),
                 fontsize=8,
             )
+        axes.margins(x=0.15)
         _times(axes, mode)
     panels[0].set_ylabel("top-1 after short training (%)" if trained else "million parameters")
     figure.suptitle(title)
@@ -137,11 +149,9 @@ def draw_networks(tables: Mapping[str, Sequence[dict[str, Any]]], path: Path) ->
 
 
 def _times(axes: Axes, what: str) -> None:
-    axes.set_xscale("log")
+    log_scale(axes)
     axes.set_xlabel(f"{what}, ms per image, one thread of the host")
-    axes.grid(alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -125,7 +125,7 @@ def difference_finding(pair: Trained, full: int, at_least: float) -> Finding:
     extent = after(pair.setting.epochs, full)
     if found.count > 1:
         extent += f" in the mean; {met} of {found.count} seeds"
-    return judged(found.mean >= at_least, value, pair.setting.length(full, found.count), extent)
+    return judged(found.mean >= at_least, value, pair.length(full), extent)
 
 
 def after(epochs: int, full: int) -> str:

@@ -132,7 +132,7 @@ def error_claim(
     finding = judged(
         100 * wrong.mean <= float(published),
         with_range(wrong),
-        found.setting.length(FULL_EPOCHS, wrong.count),
+        found.length(FULL_EPOCHS),
         after(found.setting.epochs, FULL_EPOCHS),
     )
     notes = images_note(data, found.setting.test_images)

@@ -38,11 +38,6 @@ class Setting:
     test_images: int
     rest: str
 
-    def length(self, full: int, count: int) -> str:
-        """Say how long was trained, of how many epochs, with how many seeds."""
-        seeds = f"{count} seed{'s' * (count != 1)}"
-        return f"{self.epochs} of {full} epochs, {self.size} px, {seeds}"
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -50,6 +45,19 @@ class Trained:
 
     setting: Setting
     rows: tuple[tuple[Row, ...], ...]
+
+    def length(self, full: int) -> str:
+        """Say how long was trained, of how many epochs, with how many seeds, in what precisions."""
+        count = len(self.rows)
+        parts = [
+            f"{self.setting.epochs} of {full} epochs",
+            f"{self.setting.size} px",
+            f"{count} seed{'s' * (count != 1)}",
+        ]
+        used = list(dict.fromkeys(row["recipe"]["precision"] for rows in self.rows for row in rows))
+        if len(used) > 1:
+            parts.append("trained in " + " against ".join(used))
+        return ", ".join(parts)
 
     def spread(self, network: int = 0, field: str = "float32_top1") -> Spread:
         """Return the spread of one network's figure."""

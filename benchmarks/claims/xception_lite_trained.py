@@ -71,7 +71,7 @@ def _measured(found: Trained) -> tuple[str, str]:
     last, best = found.spread(), found.spread(field="best_val_top1")
     int8 = found.spread(field="int8_top1")
     value = f"{with_range(last)}; int8 {percent(int8.mean)}; best validation {percent(best.mean)}"
-    length = found.setting.length(FULL_EPOCHS, last.count)
+    length = found.length(FULL_EPOCHS)
     return value, f"{OURS_TITLE[found.setting.data]}, {length}"
 
 
@@ -148,7 +148,7 @@ def _dominates_here(sources: Sources, data: str) -> Claim:
     value = " against ".join(
         f"{percent(accuracy)}, {memory / 1e6:,.0f} MB" for accuracy, memory in points.values()
     )
-    basis = f"mean top-1, {pair.setting.length(FULL_EPOCHS, len(pair.rows))}; peak at 224 px"
+    basis = f"mean top-1, {pair.length(FULL_EPOCHS)}; peak at 224 px"
     dominates = front_of(points) == (LITE,)
     finding = judged(dominates, value, basis, after(pair.setting.epochs, FULL_EPOCHS))
     return Claim(figure, "yes", finding, f"seeds-{data}", _notes(data))

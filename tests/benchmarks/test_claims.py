@@ -37,7 +37,7 @@ def row(network, seed, top1, data="deeppcb96", size=72, epochs=3, **more):
         "network": network,
         "seed": seed,
         "data": {"name": data, "input_shape": [size, size, 3], "images": {"test": 100}},
-        "recipe": {"epochs": epochs, "batch_size": 32, "seed": seed},
+        "recipe": {"epochs": epochs, "batch_size": 32, "seed": seed, "precision": "float32"},
         "test_images": 100,
         "best_val_top1": top1 + 0.01,
         "float32_top1": top1,
@@ -85,7 +85,7 @@ def test_seeds_are_paired_and_summarized_by_mean_and_range():
     assert found.differences() == pytest.approx([0.1, -0.05])
     assert found.spread(0).mean == pytest.approx(0.65)
     assert (found.spread(1).low, found.spread(1).high) == (0.5, 0.75)
-    assert found.setting.length(60, 2) == "3 of 60 epochs, 72 px, 2 seeds"
+    assert found.length(60) == "3 of 60 epochs, 72 px, 2 seeds"
     assert spread([0.5]) == Spread(0.5, 0.5, 0.5, 1)
 
 
@@ -109,7 +109,9 @@ def test_the_precision_is_the_machines_and_keeps_no_pair_apart():
     gpu, cpu = row("a", 0, 0.6), row("b", 0, 0.5)
     gpu["recipe"] = gpu["recipe"] | {"precision": "mixed_bfloat16"}
     cpu["recipe"] = cpu["recipe"] | {"precision": "float32"}
-    assert trained([gpu, cpu], "deeppcb96", "a", "b").differences() == pytest.approx([0.1])
+    found = trained([gpu, cpu], "deeppcb96", "a", "b")
+    assert found.differences() == pytest.approx([0.1])
+    assert found.length(60).endswith("1 seed, trained in mixed_bfloat16 against float32")
 
 
 def test_a_training_that_is_repeated_counts_once_by_its_last_row():
