@@ -46,7 +46,7 @@ def convert(
     """
     with quiet():  # TensorFlow talks while it is imported
         from convert import flatbuffer, graph
-        from convert.lowering import lower
+        from convert.lowering import lower, outside_delegate
 
     if isinstance(model, str | Path):
         progress("loading the model")
@@ -94,6 +94,10 @@ def convert(
             if options.verify:
                 check_verification(verification, mode)
             made.facts["verification"] = verification.to_dict()
+        if made.facts["partitions"]:
+            names = [layer.name for layer in lowered.layers]
+            outside = outside_delegate(made.content, names) if made.facts["not_delegated"] else ()
+            made.facts["outside_delegate"] = [op.to_dict() for op in outside]
         done[name] = made
     return done
 
@@ -254,6 +258,7 @@ def describe(
         "input_range": None,
         "class_names": None,
         "lowering": None,
+        "outside_delegate": None,
         "float_seconds": None,
         "seconds": seconds,
         "quantization": None,

@@ -84,9 +84,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _refuse_conversion_options(args: argparse.Namespace) -> None:
-    from keras_lwcnn.cli.conversion import DEFAULT_IMAGES
-
-    unset = {"modes": None, "out": None, "input_range": None, "calibration_images": DEFAULT_IMAGES}
+    unset = {"modes": None, "out": None, "input_range": None, "calibration_images": None}
     for name, default in unset.items():
         if getattr(args, name) != default:
             option = name.replace("_", "-")

@@ -26,7 +26,7 @@ def convert_model(
     modes: Sequence[str] | None = None,
     data: str | DataSource | ImageDataset | None = None,
     image_size: int | None = None,
-    images: int = DEFAULT_IMAGES,
+    images: int | None = None,
     input_range: Sequence[float] | None = None,
     reuse: bool = False,
     **options: Any,
@@ -40,7 +40,7 @@ def convert_model(
         data: source of calibration images, or a loaded data set; None for what the model was
             trained on.
         image_size: side of a source's images in pixels, None for what the model was trained on.
-        images: how many to calibrate with.
+        images: how many to calibrate with; None for `DEFAULT_IMAGES`, or all of fewer.
         input_range: what pixels 0 and 255 become, None for what the training record says.
         reuse: leave files that are there and would only be written again; see
             `convert.reuse.reusable`.
@@ -107,7 +107,7 @@ def convert_trainable(
     *,
     data: str | DataSource | ImageDataset | None = None,
     image_size: int | None = None,
-    images: int = DEFAULT_IMAGES,
+    images: int | None = None,
     input_range: Sequence[float] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -185,12 +185,23 @@ def compared_modes(modes: Sequence[str] | None) -> list[Mode]:
 
 
 def calibration_from(
-    dataset: ImageDataset, count: int, input_range: Sequence[float]
+    dataset: ImageDataset, count: int | None, input_range: Sequence[float]
 ) -> Calibration:
-    """Choose training images, as many of each class as the count allows, and scale them."""
+    """Choose training images, as many of each class as the count allows, and scale them.
+
+    Raises:
+        ValueError: more are asked for than there are.
+    """
     from convert import Calibration
     from keras_lwcnn.data import balanced_indices, scale_images
 
+    there = len(dataset.train)
+    count = min(DEFAULT_IMAGES, there) if count is None else count
+    if not 1 <= count <= there:
+        raise ValueError(
+            f"{count} calibration images asked for; allowed are 1 to {there}, the training images "
+            f"of {dataset.name}"
+        )
     indices = balanced_indices(dataset.train.labels, count)
     return Calibration(
         scale_images(dataset.train.images[indices], tuple(input_range)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_lwcnn.cli.conversion import (
     DEFAULT_IMAGES,
@@ -90,17 +92,14 @@ def add_mode_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--calibration-images",
         type=int,
-        default=DEFAULT_IMAGES,
         metavar="COUNT",
-        help=f"training images to calibrate with, balanced by class (default {DEFAULT_IMAGES})",
+        help="training images to calibrate with, balanced by class "
+        f"(default {DEFAULT_IMAGES}, or all where there are fewer)",
     )
 
 
 def main(args: argparse.Namespace) -> None:
     """Run `lwcnn convert`."""
-    from rich.console import Console
-    from rich.table import Table
-
     from keras_lwcnn.cli.common import append_rows, data_from
 
     out = args.out or args.model.parent
@@ -129,6 +128,14 @@ def main(args: argparse.Namespace) -> None:
             **shared,
         )
     append_rows(args.rows, rows)
+    _show(rows)
+
+
+def _show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table of files, what was rewritten for LiteRT and what XNNPACK leaves out."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table()
     table.add_column("file", overflow="fold")
     table.add_column("mode")
@@ -143,4 +150,27 @@ def main(args: argparse.Namespace) -> None:
             f"{row['delegated_nodes']} of {row['nodes']}",
             str(row["partitions"]),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for line in delegation_lines(rows):
+        console.print(line, markup=False, highlight=False)
+
+
+def delegation_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what was rewritten for LiteRT, and what XNNPACK leaves out of the files that it takes."""
+    rewrites = next((row["lowering"]["rewrites"] for row in rows if row.get("lowering")), {})
+    lines = []
+    if rewrites:
+        done = ", ".join(f"{name} ({_some(layers)})" for name, layers in rewrites.items())
+        lines.append(f"rewritten for LiteRT: {done}")
+    for row in rows:
+        if left := row.get("outside_delegate"):
+            ops = [f"{op['op']} of {op['layer'] or op['tensor']}" for op in left]
+            lines.append(f"{row['file']}: XNNPACK leaves out {_some(ops)}")
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """Join names; of many, the first ones and how many there are more. The sidecar has all."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from android_bench.worker import delegation, open_interpreter
-from convert import to_tflite
+from convert import to_tflite, to_tflites
 from convert.lowering import REWRITES, lower, outside_delegate
 from keras_lwcnn.condensation import FORMS, condense
 from keras_lwcnn.layers import GroupConv2D
@@ -237,9 +237,17 @@ def test_what_stays_outside_is_named_by_its_layer():
         return layers.Conv2D(4, 1, name="last")(x)
 
     model = network(build)
-    content = to_int8(model, images(count=24))
-    found = outside_delegate(content, [layer.name for layer in model.layers])
+    made = to_tflite(model, "int8", images(count=24), lower=False, input_range=(-1.0, 1.0))
+    found = outside_delegate(made.content, [layer.name for layer in model.layers])
     assert [(op.op, op.layer) for op in found] == [("AVERAGE_POOL_2D", "border_pool")]
+    assert made.facts["outside_delegate"] == [op.to_dict() for op in found]
+
+
+def test_a_file_that_is_taken_whole_or_not_at_all_has_no_list_of_what_is_left():
+    model = network(lambda x: layers.Conv2D(4, 3, padding="same", name="conv")(x))
+    taken = to_tflites(model, ["int8", "int16x8"], images(count=24), input_range=(-1.0, 1.0))
+    assert taken["int8"].facts["outside_delegate"] == []
+    assert taken["int16x8"].facts["outside_delegate"] is None
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import keras
+import numpy as np
 import pytest
 
 from keras_lwcnn.cli import VERBS, main, train
+from keras_lwcnn.cli.convert import delegation_lines
 from keras_lwcnn.training import RECIPES, Recipe
 
 
@@ -148,6 +151,53 @@ def test_foreign_tflite_files_leave_one_line(capsys, tmp_path, verb, content):
     file.write_bytes(content)
     extra = ["--data", "digits"] if verb == "compare" else []
     assert "model.tflite" in fails_with_one_line(capsys, verb, file, *extra)
+
+
+@pytest.fixture
+def convertible(tmp_path):
+    """A small network with an average pool that XNNPACK refuses, and 150 training images."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", name="conv")(inputs)
+    x = keras.layers.AveragePooling2D(2, name="pool")(x)
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 1, name="last")(x))
+    keras.Model(inputs, keras.layers.Dense(2, name="scores")(x)).save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), "uint8")
+    labels = np.arange(200) % 2
+    np.savez(
+        tmp_path / "images.npz",
+        x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:],
+    )  # fmt: skip
+    return ["convert", str(tmp_path / "model.keras"), "--data", str(tmp_path / "images.npz"),
+            "--modes", "int8", "--input-range", "-1", "1"]  # fmt: skip
+
+
+def test_convert_says_what_it_rewrote_and_what_leaves_the_delegate_by_layer(convertible, capsys):
+    main(convertible)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "rewritten for LiteRT: average_pool_as_depthwise (pool)" in shown
+    assert "XNNPACK leaves out" not in shown
+    main([*convertible, "--no-lowering"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "model.int8.tflite: XNNPACK leaves out AVERAGE_POOL_2D of pool" in shown
+    assert "rewritten" not in shown
+
+
+def test_of_many_layers_the_first_are_named():
+    rewrites = {"carry_lone_activation": [f"relu{i}" for i in range(9)]}
+    row = {"file": "a.tflite", "lowering": {"rewrites": rewrites}, "outside_delegate": None}
+    assert delegation_lines([row]) == [
+        "rewritten for LiteRT: carry_lone_activation (relu0, relu1, relu2, relu3 and 5 more)"
+    ]
+
+
+def test_few_training_images_are_all_calibrated_with_unless_more_are_asked_for(
+    convertible, capsys, tmp_path
+):
+    main(convertible)
+    facts = json.loads((tmp_path / "model.int8.tflite.json").read_text())
+    assert facts["calibration"]["count"] == 135, "a tenth of the 150 is held back for validation"
+    line = fails_with_one_line(capsys, *convertible, "--calibration-images", "136")
+    assert "136 calibration images asked for; allowed are 1 to 135" in line
 
 
 def test_files_that_are_missing_leave_one_line(capsys, tmp_path):
