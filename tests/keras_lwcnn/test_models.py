@@ -206,6 +206,7 @@ def test_small_and_large_images_get_the_stated_strides_of_l_mobilenet():
 
 
 def test_both_branches_of_l_mobilenet_begin_equally_strong():
+    keras.utils.set_random_seed(0)
     model = LMobileNet()
     blocks = [x.name.removesuffix("_concat") for x in model.layers if x.name.endswith("_concat")]
     assert len(blocks) == 12
