@@ -84,9 +84,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _refuse_conversion_options(args: argparse.Namespace) -> None:
-    unset = {"modes": None, "out": None, "input_range": None, "calibration_images": None}
-    for name, default in unset.items():
-        if getattr(args, name) != default:
+    for name in ("modes", "out", "input_range", "calibration_images"):
+        if getattr(args, name) is not None:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} is for a MODEL.keras; {args.files[0]} is converted")
 
