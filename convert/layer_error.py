@@ -11,6 +11,7 @@ from android_bench.worker import open_interpreter
 from convert import flatbuffer
 from convert.evaluation import quantize_input
 from convert.statistics import activations
+from convert.tensor_names import layer_of
 from convert.weights import CHANNEL_AXIS
 
 IDEAL_ROUNDING = 0.289
@@ -140,25 +141,6 @@ def plot_layer_errors(errors: Sequence[LayerError], path: str | Path) -> Path:
     with written_beside(path) as temporary:
         figure.savefig(temporary)
     return Path(path)
-
-
-def layer_of(tensor: str, layer_names: Sequence[str] = ()) -> str:
-    """Return the Keras layer that a tensor's name speaks of.
-
-    TensorFlow joins the names of fused ops with ";" and numbers repeated ones, as in
-    "model_1/stem_relu_1/Relu;model_1/stem_conv_1/convolution".
-
-    Args:
-        tensor: a tensor's name.
-        layer_names: names of the model's layers, among which the first one named is taken.
-    """
-    parts = [part for name in tensor.split(";") for part in name.split("/")]
-    for part in parts:
-        for name in (part, part.rsplit("_", 1)[0]):
-            if name in layer_names:
-                return name
-    scopes = tensor.split(";")[0].split("/")
-    return scopes[-2] if len(scopes) > 1 else scopes[0]
 
 
 def _content(file: str | Path | bytes) -> bytes:

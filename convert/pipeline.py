@@ -12,13 +12,13 @@ import numpy as np
 from convert.calibration import Calibration, check_calibration
 from convert.converter import TFLiteModel, io_dtype
 from convert.inspection import FileFacts, inspect_tflite
-from convert.layer_error import layer_of
 from convert.modes import MODES, Mode
 from convert.options import ConversionOptions
 from convert.quantization import quantize
 from convert.quiet import quiet
 from convert.search import Judge, Search, search
 from convert.sidecar import package_versions
+from convert.tensor_names import layer_of
 from convert.verification import check_verification, compare_with_keras
 
 VERIFIED_IMAGES = 64
@@ -95,9 +95,10 @@ def convert(
                 check_verification(verification, mode)
             made.facts["verification"] = verification.to_dict()
         if made.facts["partitions"]:
-            names = [layer.name for layer in lowered.layers]
-            outside = outside_delegate(made.content, names) if made.facts["not_delegated"] else ()
-            made.facts["outside_delegate"] = [op.to_dict() for op in outside]
+            made.facts["outside_delegate"] = []
+            if made.facts["not_delegated"]:
+                left = outside_delegate(made.content, [layer.name for layer in lowered.layers])
+                made.facts["outside_delegate"] = [op.to_dict() for op in left]
         done[name] = made
     return done
 

@@ -28,7 +28,7 @@ def quiet() -> Iterator[None]:
             writer = os.fdopen(os.dup(held.fileno()), "w", buffering=1, errors="replace")
             with writer, _replaced("stdout", writer), _replaced("stderr", writer):
                 yield
-        except BaseException:
+        except BaseException:  # whatever it was, Ctrl-C too, what was held back may tell why
             _restore(saved)
             size = held.seek(0, os.SEEK_END)
             held.seek(max(0, size - SHOWN_BYTES))

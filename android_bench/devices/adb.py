@@ -89,7 +89,7 @@ class ADB(Device):
                     f"{self.name}: the phone is hot ({zones}), so that it would slow down: "
                     "let it cool, or pass --allow-hot"
                 )
-        except BaseException:
+        except BaseException:  # Ctrl-C too must not leave the session's folder there
             self.close()
             raise
 

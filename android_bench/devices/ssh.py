@@ -125,7 +125,7 @@ class SSH(Device):
                     f"{self.name}: LiteRT could not be set up; it needs Python 3.10 or newer with "
                     f"venv, 64 bits, and a network{last_line(done.stderr)}"
                 )
-        except BaseException:
+        except BaseException:  # Ctrl-C too must not leave the session's folder there
             self.close()
             raise
         self.python = (done.stdout.split()[-1],)

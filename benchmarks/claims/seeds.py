@@ -76,8 +76,9 @@ def spread(values: Iterable[float]) -> Spread:
 
 def setting_of(row: Row) -> Setting:
     """Return the setting that a row was trained in."""
-    own = ("seed", "precision")
-    recipe = {name: value for name, value in row["recipe"].items() if name not in own}
+    recipe = {
+        name: value for name, value in row["recipe"].items() if name not in ("seed", "precision")
+    }
     return Setting(
         data=row["data"]["name"],
         size=row["data"]["input_shape"][0],

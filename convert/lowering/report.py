@@ -1,12 +1,12 @@
 """What lowering did, and what still leaves the delegate, by layer name."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from android_bench import worker
 from convert.interpreter import open_interpreter
+from convert.tensor_names import layer_of
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class OutsideOp:
 
     Attributes:
         op: LiteRT's name of the operation.
-        layer: the Keras layer that it comes from, None where no name tells it.
+        layer: the Keras layer that it comes from, as far as its name tells.
         tensor: name of its output tensor.
     """
 
     op: str
-    layer: str | None
+    layer: str
     tensor: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class OutsideOp:
         return asdict(self)
 
 
-def outside_delegate(content: bytes, layer_names: Iterable[str]) -> tuple[OutsideOp, ...]:
+def outside_delegate(content: bytes, layer_names: Sequence[str]) -> tuple[OutsideOp, ...]:
     """List the operations of a `.tflite` file that XNNPACK does not run.
 
     Args:
@@ -65,19 +65,7 @@ def outside_delegate(content: bytes, layer_names: Iterable[str]) -> tuple[Outsid
     Returns:
         The operations in the order of the graph.
     """
-    names = sorted(layer_names, key=len, reverse=True)
     return tuple(
-        OutsideOp(op, _layer_of(tensor, names), tensor)
+        OutsideOp(op, layer_of(tensor, layer_names), tensor)
         for op, tensor in worker.outside_delegate(open_interpreter(content))
     )
-
-
-def _layer_of(tensor: str, names: list[str]) -> str | None:
-    # Tensors are named by scopes, "model/layer_1/Op;model/other_1/Op": the last layer is the one
-    # whose output it is, the suffix tells a layer's second call.
-    for part in reversed(tensor.split(";")):
-        for scope in part.split("/"):
-            for name in names:
-                if re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope):
-                    return name
-    return None

@@ -195,14 +195,8 @@ def calibration_from(
     from convert import Calibration
     from keras_lwcnn.data import balanced_indices, scale_images
 
-    there = len(dataset.train)
-    count = min(DEFAULT_IMAGES, there) if count is None else count
-    if not 1 <= count <= there:
-        raise ValueError(
-            f"{count} calibration images asked for; allowed are 1 to {there}, the training images "
-            f"of {dataset.name}"
-        )
-    indices = balanced_indices(dataset.train.labels, count)
+    count = min(DEFAULT_IMAGES, len(dataset.train)) if count is None else count
+    indices = balanced_indices(dataset.train.labels, count, what="calibration images")
     return Calibration(
         scale_images(dataset.train.images[indices], tuple(input_range)),
         tuple(input_range),

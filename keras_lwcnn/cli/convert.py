@@ -165,7 +165,7 @@ def delegation_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"rewritten for LiteRT: {done}")
     for row in rows:
         if left := row.get("outside_delegate"):
-            ops = [f"{op['op']} of {op['layer'] or op['tensor']}" for op in left]
+            ops = [f"{op['op']} of {op['layer']}" for op in left]
             lines.append(f"{row['file']}: XNNPACK leaves out {_some(ops)}")
     return lines
 

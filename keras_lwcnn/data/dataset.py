@@ -151,13 +151,16 @@ def scale_images(images: np.ndarray, input_range: tuple[float, float]) -> np.nda
     return to_range(images.astype(np.float32), input_range)
 
 
-def balanced_indices(labels: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
+def balanced_indices(
+    labels: np.ndarray, count: int, *, seed: int = 0, what: str = "images"
+) -> np.ndarray:
     """Choose images so that no class has more than one above any other that still has images.
 
     Args:
         labels: class indices, shape (n,).
         count: how many to choose, 1 to n.
         seed: of the choice.
+        what: what the message calls them.
 
     Returns:
         Sorted indices, shape (count,), int64.
@@ -166,7 +169,7 @@ def balanced_indices(labels: np.ndarray, count: int, *, seed: int = 0) -> np.nda
         ValueError: when `count` is out of range.
     """
     if not 1 <= count <= len(labels):
-        raise ValueError(f"{count} images asked for; allowed are 1 to {len(labels)}")
+        raise ValueError(f"{count} {what} asked for; allowed are 1 to {len(labels)}")
     order = np.random.default_rng(seed).permutation(len(labels))
     # How many images of the same class come before each one: round r takes the r-th of each class.
     rounds = np.zeros(len(labels), np.int64)
