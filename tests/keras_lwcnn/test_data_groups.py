@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lwcnn.cli import main
-from keras_lwcnn.cli.common import DataSource, loaded
 from keras_lwcnn.data import load_data
 from keras_lwcnn.data.splitting import cut
+from lwcnn.common import DataSource, loaded
+from lwcnn.main import main
 
 BOARDS = 30
 
