@@ -1,4 +1,4 @@
-"""What several verbs share: options that mean the same everywhere, images, rows, and progress."""
+"""What several verbs share: options that mean the same everywhere, images, rows, progress."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SOURCES = "digits, cifar10, cifar100, an .npz, a folder of class folders, or a n
 
 @dataclass(frozen=True)
 class DataSource:
-    """What images are asked for, by options or by the record of a training.
+    """The images that options or the record of a training name.
 
     Attributes:
-        name: what `load_data` takes.
-        groups: what tells the images that belong together.
-        skip_broken: whether to leave out what cannot be decoded.
+        name: the source, as `load_data` takes it.
+        groups: what tells which images belong together, as `load_data` takes it.
+        skip_broken: whether to leave out files that cannot be decoded.
     """
 
     name: str
@@ -33,7 +33,7 @@ class DataSource:
 
     @classmethod
     def recorded(cls, record: dict[str, Any]) -> DataSource | None:
-        """Give what a model was trained on; None where its record does not tell it."""
+        """Return the images a model was trained on; None where its record does not name them."""
         dataset = record.get("dataset", {})
         if dataset.get("source") is None:
             return None
@@ -88,22 +88,22 @@ def import_keras() -> None:
 
 
 def data_from(args: argparse.Namespace) -> DataSource | None:
-    """Give what the options ask for; None where `--data` is not given.
+    """Return the images that the options name; None without `--data`.
 
     Raises:
-        ValueError: options of how to read images that are not named.
+        ValueError: `--groups` or `--skip-broken` without `--data`.
     """
     if args.data is not None:
         return DataSource(args.data, args.groups, args.skip_broken)
     if args.groups or args.skip_broken:
-        raise ValueError("--groups and --skip-broken are for images that --data names: give it")
+        raise ValueError("--groups and --skip-broken are for the images of --data. Add --data")
     return None
 
 
 def loaded(data: str | DataSource | ImageDataset, image_size: int | None) -> ImageDataset:
-    """Load the images of a source; a data set that a step before has loaded is passed on.
+    """Load the images of a source; return a data set that is already loaded as it is.
 
-    What was done to files on the way (grey ones, skipped ones) is said on standard error.
+    Notes about its files (grey images, skipped files) go to standard error.
     """
     from keras_lwcnn.data import ImageDataset, load_data
 
@@ -124,7 +124,7 @@ def names(text: str) -> list[str]:
 
 
 def append_rows(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
-    """Append rows to a file, where one is given."""
+    """Append rows to a file; do nothing for None."""
     if path is not None:
         from lwcnn.rows import append_rows as append
 
@@ -133,10 +133,10 @@ def append_rows(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
 
 @contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """Show that something goes on while the block runs, with the time that it has taken.
+    """Show a spinner and the elapsed time while the block runs; off a terminal, one line.
 
     Yields:
-        A function that says which step it is at.
+        A function that shows which step the block is at.
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

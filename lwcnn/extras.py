@@ -28,6 +28,6 @@ def check_extra(name: str, what: str) -> None:
     missing = [module for module in EXTRAS[name] if find_spec(module) is None]
     if missing:
         raise ExtraMissing(
-            f"{what} needs {', '.join(missing)}, which is not installed. "
+            f"{what} needs the extra {name!r}, of which {', '.join(missing)} cannot be found. "
             f"Run: pip install 'keras-lwcnn[{name}]'"
         )

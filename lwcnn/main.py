@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         verb = VERBS[args.verb]
         if verb.EXTRA:
-            check_extra(verb.EXTRA, f"lwcnn {args.verb}")
+            check_extra(verb.EXTRA, "this verb")
         with warnings.catch_warnings(), _keras(verb.USES_KERAS):
             warnings.showwarning = _say
             return verb.main(args) or 0

@@ -1,4 +1,4 @@
-"""The report's pictures, and their form as SVG text that stands in the HTML itself."""
+"""The pictures of the report, as SVG text inside the HTML."""
 
 import io
 import re
@@ -34,7 +34,7 @@ def training_curve(train: Row) -> Figure:
 
 
 def files(modes: list[ModeSummary]) -> Figure:
-    """Draw what the files of a run are like: top-1 against size, and latency on the host.
+    """Draw top-1 against size, and latency on the host, of the files of a run.
 
     Args:
         modes: summaries with rows of kinds `convert`, `compare` and `bench`.
@@ -47,7 +47,7 @@ def files(modes: list[ModeSummary]) -> Figure:
 
 
 def _draw_accuracy(axes: Axes, modes: list[ModeSummary]) -> None:
-    """Put a point a mode at its size and top-1, with the images' sampling error as bars."""
+    """Draw one point per mode at its size and top-1, with the sampling error of the images."""
     for mode, color in zip(modes, COLORS, strict=False):
         top1, images = mode.compare["top1"], mode.compare["images"]
         error = (top1 * (1 - top1) / images) ** 0.5
@@ -84,7 +84,7 @@ def _draw_latency(axes: Axes, modes: list[ModeSummary]) -> None:
 
 
 def log_scale(axes: Axes) -> None:
-    """Put x to a logarithmic scale, with ticks at 1, 2 and 5 whose labels do not run together."""
+    """Make x logarithmic, with ticks at 1, 2 and 5 whose labels do not overlap."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(
@@ -94,7 +94,7 @@ def log_scale(axes: Axes) -> None:
 
 
 def plain(axes: Axes) -> None:
-    """Take away what frames a plot, and lay a grid behind it."""
+    """Remove the upper and right edge of a plot, and draw a grid behind it."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)

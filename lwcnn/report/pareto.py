@@ -32,7 +32,7 @@ class ParetoFront:
 
     Attributes:
         objectives: what the columns of `values` are.
-        labels: a name a point.
+        labels: one name per point.
         values: shape (points, objectives), in the units of the rows.
         on_front: shape (points,), bool.
     """
@@ -49,7 +49,7 @@ class ParetoFront:
         return list(np.argsort(sign * self.values[:, 0], kind="stable"))
 
     def write_csv(self, path: str | Path) -> Path:
-        """Write a line a point, in `order`: label, objectives, on_front as 1 or 0.
+        """Write one line per point, in `order`: label, objectives, on_front as 1 or 0.
 
         Args:
             path: the file; written whole or not at all.
@@ -67,7 +67,7 @@ class ParetoFront:
 
 
 def non_dominated(values: np.ndarray, maximize: Sequence[bool]) -> np.ndarray:
-    """Tell which points no other point dominates.
+    """Return which points no other point dominates.
 
     A point dominates another when it is at least as good in every objective and better in one
     (Pareto's order). Points that are equal in all of them do not dominate each other: both are
@@ -86,11 +86,11 @@ def non_dominated(values: np.ndarray, maximize: Sequence[bool]) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not maximize or values.shape[1] != len(maximize):
         raise ValueError(
-            f"values of shape (points, {len(maximize)}) with 1 or more objectives are needed, "
-            f"got shape {values.shape}"
+            f"values has the shape {values.shape}; allowed is (points, {len(maximize)}) with 1 or "
+            "more objectives"
         )
     if not np.isfinite(values).all():
-        raise ValueError("values have to be finite, got NaN or infinity")
+        raise ValueError("values holds NaN or infinity; allowed are finite numbers")
     costs = np.where(maximize, -values, values)
     no_worse = (costs[:, None] <= costs[None]).all(axis=-1)
     better = (costs[:, None] < costs[None]).any(axis=-1)
@@ -103,7 +103,7 @@ def pareto_front(
     """Find the non-dominated rows; equal rows are kept together, see `non_dominated`.
 
     Args:
-        rows: a point each, one or more.
+        rows: one point each; at least 1.
         objectives: one or more.
         label: fields that name a point; those that a row has are joined by a space.
 
@@ -116,8 +116,7 @@ def pareto_front(
     """
     if not rows or not objectives:
         raise ValueError(
-            f"a front needs rows and objectives, got {len(rows)} rows and {len(objectives)} "
-            "objectives"
+            f"there are {len(rows)} rows and {len(objectives)} objectives; a front needs 1 of each"
         )
     values = np.array(
         [

@@ -9,9 +9,9 @@ from lwcnn.report.figures import COLORS, log_scale, plain
 from lwcnn.report.pareto import ParetoFront
 
 SPREAD = 10
-"""Values further apart than this factor are drawn to a logarithmic scale."""
+"""Factor between the values from which on they are drawn on a logarithmic scale."""
 LONG = 16
-"""Where a name has more letters, points get numbers, and a key beside the picture has the names."""
+"""Letters of a name from which on points get numbers, and a key beside them the names."""
 
 
 def plot_pareto(front: ParetoFront, path: str | Path) -> Path:
@@ -28,7 +28,7 @@ def plot_pareto(front: ParetoFront, path: str | Path) -> Path:
         ValueError: one objective, or three or more.
     """
     if len(front.objectives) != 2:
-        raise ValueError(f"a picture needs 2 objectives, got {len(front.objectives)}")
+        raise ValueError(f"the front has {len(front.objectives)} objectives; a picture needs 2")
     names = front.labels
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     if max(map(len, names)) > LONG:

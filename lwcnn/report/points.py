@@ -1,4 +1,4 @@
-"""Points out of rows: choosing rows by their fields, and joining rows about the same thing."""
+"""From rows to points: rows are chosen by their fields, and those about one thing are joined."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +8,9 @@ Row = Mapping[str, Any]
 
 
 def chosen(rows: Sequence[Row], field: str, value: str) -> list[Row]:
-    """Leave out the rows whose `field` is something else; rows without the field stay.
+    """Return the rows whose `field` has the value, and those without the field.
 
-    Rows of another kind, which know nothing of the field, are so kept for a join.
+    Rows of another kind, which do not have the field, are kept so that they can be joined.
 
     Args:
         rows: of any kinds.
@@ -20,12 +20,12 @@ def chosen(rows: Sequence[Row], field: str, value: str) -> list[Row]:
     Raises:
         ValueError: no row has that value there; the message lists those that rows have.
     """
-    found = {_text(row[field]) for row in rows if field in row}
+    values = {_text(row[field]) for row in rows if field in row}
     kept = [row for row in rows if field not in row or _text(row[field]) == value]
     if not any(field in row for row in kept):
         raise ValueError(
             f"no row has {field}={value!r}; values there: "
-            + (", ".join(sorted(found)) or f"none, as no row has a field {field!r}")
+            + (", ".join(sorted(values)) or f"none, as no row has a field {field!r}")
         )
     return kept
 
@@ -33,7 +33,8 @@ def chosen(rows: Sequence[Row], field: str, value: str) -> list[Row]:
 def joined(rows: Iterable[Row], key: str, fields: Sequence[str]) -> list[Row]:
     """Make one row of all rows that have the same value under a key.
 
-    A field is the first row's that has it and is not null. Rows without the key are left out.
+    Each field is taken from the first row in which it is not null. Rows without the key are left
+    out.
 
     Args:
         rows: of any kinds.
@@ -41,7 +42,7 @@ def joined(rows: Iterable[Row], key: str, fields: Sequence[str]) -> list[Row]:
         fields: those that may not differ between the rows that are joined.
 
     Returns:
-        A row a value, in the order of first sight.
+        One row per value of the key, in the order of their first rows.
 
     Raises:
         ValueError: no row has the key, or one of `fields` has several values for the same key.

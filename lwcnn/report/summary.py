@@ -1,4 +1,4 @@
-"""What a run's rows say about each file, gathered in one place: no drawing, no I/O."""
+"""The newest rows about each file of a run: no drawing, no I/O."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class RunSummary:
 
     Attributes:
         train: the row of kind `train`; None when the model came from elsewhere.
-        modes: one summary a mode, in the order of the conversions.
+        modes: one summary per mode, in the order of the conversions.
     """
 
     train: Row | None

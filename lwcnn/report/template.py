@@ -14,11 +14,11 @@ FILTERS = {
 
 
 def render(name: str, **values: Any) -> str:
-    """Return the page that a template of this folder gives; what is put in is escaped.
+    """Fill a template of this folder and return the page; values are escaped.
 
     Args:
         name: the template's file name.
-        **values: what it speaks of; a missing one is an error.
+        **values: by their names in the template; a missing one is an error.
     """
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,4 +1,4 @@
-"""Images as small pictures that stand in a page itself."""
+"""Images as small pictures inside a page."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ def data_url(image: np.ndarray) -> str:
     """
     picture = Image.fromarray(image)
     scale = max(1, SIDE // max(picture.size))
-    # Whole-numbered magnification keeps small images sharp; large ones are made smaller.
+    # Magnified by a whole number, small images stay sharp; large ones are reduced.
     picture = picture.resize(
         (picture.width * scale, picture.height * scale), Image.Resampling.NEAREST
     )

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="FIELD",
-            help=f"a field of which {better} is better; more than one may be given",
+            help=f"a field of which {better} is better; may be repeated",
         )
     parser.add_argument(
         "--where",
@@ -42,14 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out rows in which FIELD is something else; rows without it stay",
     )
     parser.add_argument(
-        "--join", metavar="FIELD", help="make one point of the rows that are alike in it (sha256)"
+        "--join", metavar="FIELD", help="make one point of the rows with the same value, as sha256"
     )
     parser.add_argument(
         "--label",
         type=names,
         default=["model"],
         metavar="FIELD[,FIELD]",
-        help="what names a point (default model)",
+        help="fields that name a point (default: model)",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all points")
     parser.add_argument("--plot", type=Path, metavar="PICTURE", help="draw two objectives")
@@ -65,17 +65,18 @@ def main(args: argparse.Namespace) -> None:
     fields = [*args.maximize, *args.minimize]
     if len(set(fields)) < 2 or len(set(fields)) < len(fields):
         raise ValueError(
-            f"--maximize and --minimize take two or more different fields together, got {fields}"
+            f"--maximize and --minimize name {fields}; allowed are two or more different fields "
+            "together"
         )
     if args.plot:
         check_picture(args.plot)
         if len(fields) != 2:
-            raise ValueError(f"--plot draws two objectives, got {fields}")
+            raise ValueError(f"--plot draws two objectives; these are {len(fields)}: {fields}")
     rows = [row for path in args.rows for row in read_rows(path)]
     for condition in args.where:
         field, equals, value = condition.partition("=")
         if not equals:
-            raise ValueError(f"--where takes FIELD=VALUE, got {condition!r}")
+            raise ValueError(f"--where {condition!r} has no '='; allowed is FIELD=VALUE")
         rows = chosen(rows, field, value)
     if args.join:
         rows = joined(rows, args.join, fields)

@@ -16,7 +16,7 @@ USES_KERAS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn recipes`."""
     parser.add_argument(
-        "networks", nargs="*", metavar="MODEL", help="only those of these networks; default all"
+        "networks", nargs="*", metavar="MODEL", help="networks to list (default: all)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of a table")
 
@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     unknown = [name for name in args.networks if name not in known]
     if unknown:
         raise ValueError(
-            f"there is no recipe for {', '.join(unknown)}; there are for {', '.join(sorted(known))}"
+            f"{', '.join(unknown)} has no recipe; there are recipes for {', '.join(sorted(known))}"
         )
     chosen = [r for r in RECIPES.values() if not args.networks or r.network in args.networks]
     if args.json:

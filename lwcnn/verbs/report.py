@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def write_page(rows: list[dict[str, Any]], path: Path, samples: Path) -> Path:
-    """Write the report with a part about all that was measured."""
+    """Write the report, with a section about all bench rows."""
     from lwcnn.report.bench_fragment import bench_fragment
     from lwcnn.report.page import write_report
 

@@ -20,15 +20,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names that `lwcnn models` lists"
     )
-    parser.add_argument("--batch-size", type=int, default=16, help="images a step (default 16)")
+    parser.add_argument("--batch-size", type=int, default=16, help="images per step (default 16)")
     parser.add_argument("--image-size", type=int, default=224, help="side in pixels (default 224)")
     parser.add_argument("--classes", type=int, default=101, help="number of classes (default 101)")
-    parser.add_argument("--optimizer", default="adamw", help="adamw (default) or sgd")
     parser.add_argument(
-        "--steps", type=int, default=5, help="timed steps a round, after a first one (default 5)"
+        "--optimizer", default="adamw", choices=("adamw", "sgd"), help="(default adamw)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=3, help="turns of each network, a process each (default 3)"
+        "--steps", type=int, default=5, help="timed steps per round, after a first one (default 5)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds; in each, one process per network (default 3)"
     )
     add_rows_argument(parser)
 
@@ -54,8 +56,8 @@ def _print(costs: Sequence[TrainingCost]) -> None:
     first = costs[0]
     setup = first.setup
     caption = (
-        "MB of this process on this host, above the network as built: not a phone's. Estimate: "
-        "gradients, optimizer and kept activations."
+        "MB of the training process on this host beyond the built network; not a phone's. "
+        "Estimate: gradients, optimizer and kept activations."
     )
     if first.loaded:
         caption += (
@@ -72,7 +74,7 @@ def _print(costs: Sequence[TrainingCost]) -> None:
     table.add_column("network", no_wrap=True)
     gpu = any(cost.gpu_peak_bytes is not None for cost in costs)
     columns = ["weights", "estimate\nactivations", "peak\nmean", *["GPU\npeak"] * gpu,
-               "s a step\nfirst", "to the first\n95 %"]  # fmt: skip
+               "s per step\nfirst", "to the first\n95 %"]  # fmt: skip
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for cost in costs:

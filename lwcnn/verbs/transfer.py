@@ -8,9 +8,10 @@ from pathlib import Path
 EXTRA = "train"
 USES_KERAS = True
 
-DESCRIPTION = """Put a new head on a trained network and train it in two steps: the head alone (or
-what --frozen leaves), then all layers at a lower rate with batch normalization in inference mode.
-Recipe options are those of the first step. A killed run goes on when it is started again."""
+DESCRIPTION = """Put a new head on a trained network and train it in two steps: first the head alone
+(with --frozen, also the layers after STAGE), then all layers at a lower learning rate with batch
+normalization in inference mode. Recipe options are for the first step. A killed run goes on when
+the same command is given again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,16 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a MODEL.keras that `lwcnn train` wrote, with its record, or NETWORK-DATA of weights "
-        "that `lwcnn weights list` has, as l_mobilenet-cifar10",
+        help="a MODEL.keras that `lwcnn train` wrote, with its record beside it; or NETWORK-DATA "
+        "of weights that `lwcnn weights list` shows, as l_mobilenet-cifar10",
     )
     add_data_arguments(parser, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--frozen",
         metavar="STAGE",
-        help="last stage or layer that the first step leaves as it is, with all before it, as "
-        "middle8 (default: base, all but the head)",
+        help="the last stage or layer that the first step does not train, with all before it, as "
+        "middle8 (default: base, which is all but the head)",
     )
     parser.add_argument(
         "--tuning-epochs", type=int, help="of the second step (default: a third of --epochs)"
@@ -58,9 +59,9 @@ def main(args: argparse.Namespace) -> None:
         make_deterministic()
     source = open_source(args.source)
     recipe = recipe_from(args, source.network)
-    given = {"epochs": args.tuning_epochs, "learning_rate": args.tuning_learning_rate}
-    given = {name: value for name, value in given.items() if value is not None}
-    tuning = replace(tuning_of(recipe), **given)
+    changes = {"epochs": args.tuning_epochs, "learning_rate": args.tuning_learning_rate}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    tuning = replace(tuning_of(recipe), **changes)
     size = args.image_size or source.input_shape[0]
     dataset = loaded(data_from(args), size)
     results = transfer(source, dataset, recipe, args.out, tuning=tuning)

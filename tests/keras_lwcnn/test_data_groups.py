@@ -131,4 +131,4 @@ def test_later_steps_read_images_as_the_training_did(boards, capsys):
 
 def test_how_to_read_images_needs_images(capsys):
     assert main(["convert", "model.keras", "--groups", "x"]) == 2
-    assert "--groups and --skip-broken are for images that --data names" in capsys.readouterr().err
+    assert "--groups and --skip-broken are for the images of --data" in capsys.readouterr().err

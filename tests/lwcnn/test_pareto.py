@@ -71,7 +71,7 @@ def test_a_row_without_the_figure_is_named(value):
 
 
 def test_values_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"\(points, 2\).*\(3,\)"):
+    with pytest.raises(ValueError, match=r"\(3,\).*\(points, 2\)"):
         non_dominated(np.zeros(3), [True, False])
 
 
