@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_lwcnn.models.condensenet import PRESETS, CondenseNet, CondenseNeXt
+from keras_lwcnn.models.condensenet import PRESETS, CondenseNet
+from keras_lwcnn.models.condensenext import CondenseNeXt
 from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 from keras_lwcnn.models.l_mobilenet import LMobileNet
 from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
