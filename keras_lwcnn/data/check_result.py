@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 NEAR = 0.25
-"""Difference up to which a pair is near. 95 % of the images of CIFAR-10 and Caltech-101 are that near
+"""Difference up to which a pair is near. 95 % of the images of CIFAR-10 and Caltech-101 are as near
 to a copy of theirs that was saved as JPEG of quality 50, or shrunk to 70 % and enlarged again."""
 IN_ROW = 20
 """How many pairs of each kind a row names; it counts all of them."""

@@ -205,5 +205,5 @@ def test_a_layer_without_a_rule_is_named():
 
 
 def test_something_that_is_no_model_is_refused():
-    with pytest.raises(ValueError, match="Received: str"):
+    with pytest.raises(ValueError, match="str; a keras.Model is needed"):
         costs("model.keras")

@@ -191,10 +191,10 @@ def test_channels_first_is_refused(small):
         (XceptionLite, {"input_shape": (31, 64, 3)}, "32x32"),
         (CondenseNet, {"growth_rates": (8, 16)}, r"\(8, 16\).*same length"),
         (CondenseNet, {"growth_rates": (8, 16, 30)}, r"30.*groups=4.*multiples"),
-        (CondenseNet, {"condensation_factor": 7}, "16 channels, condensation_factor=7"),
-        (CondenseNet, {"groups": 3, "growth_rates": (9, 9, 9)}, "18 channels"),
+        (CondenseNet, {"condensation_factor": 7}, "16 input channels.*condensation_factor=7"),
+        (CondenseNet, {"groups": 3, "growth_rates": (9, 9, 9)}, "18 input channels"),
         (CondenseNeXt, {"pointwise_groups": 5}, "pointwise_groups=5.*multiples"),
-        (CondenseNeXt, {"condensation_factor": 32}, "16 channels, condensation_factor=32"),
+        (CondenseNeXt, {"condensation_factor": 32}, "16 input channels.*condensation_factor=32"),
     ],
 )
 def test_what_a_network_cannot_be_is_refused_when_it_is_built(builder, arguments, message):
@@ -300,5 +300,5 @@ def test_preprocessing_scales_to_the_range_and_leaves_its_input_alone():
     )
     np.testing.assert_allclose(tensor, scaled, atol=1e-6)
     assert pixels[0, 0, 1, 0] == 1
-    with pytest.raises(ValueError, match=r"low < high.*\(1, 0\)"):
+    with pytest.raises(ValueError, match=r"\(1, 0\).*low < high"):
         keras_lwcnn.preprocess_input(pixels, (1, 0))
