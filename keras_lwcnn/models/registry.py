@@ -86,7 +86,7 @@ def model_named(name: str) -> ModelEntry:
         ValueError: an unknown name.
     """
     if name not in MODELS:
-        raise ValueError(f"Unknown model {name!r}. Known models: {', '.join(MODELS)}")
+        raise ValueError(f"model {name!r} is unknown; allowed are {', '.join(MODELS)}.")
     return MODELS[name]
 
 
