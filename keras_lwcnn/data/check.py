@@ -111,7 +111,7 @@ def _pair(
     second: tuple[str, int],
     difference: float | None = None,
 ) -> Pair:
-    """Name two images, which are identical where no difference of theirs is given."""
+    """Return the pair of two images; without a difference, they are identical."""
     places = (_place(dataset, *first), _place(dataset, *second))
     return Pair(*places, identical=difference is None, difference=float(difference or 0.0))
 

@@ -49,7 +49,7 @@ def _from_names(files: Sequence[str], groups: str) -> list[str]:
         )
     matches = [pattern.search(Path(file).name) for file in files]
     ids = [match.group(1) if match else None for match in matches]
-    unfit = [file for file, found in zip(files, ids, strict=True) if not found]
+    unfit = [file for file, group in zip(files, ids, strict=True) if not group]
     if unfit:
         raise ValueError(
             f"groups={groups!r} does not fit {len(unfit)} of {len(files)} file names, for example "

@@ -1,7 +1,7 @@
-"""What every builder shares with `keras.applications`: arguments, documentation, input and head.
+"""What all builders share with `keras.applications`: arguments, documentation, input and head.
 
-A network's file holds a function from images to features, with the network's own arguments;
-`builder` makes the public function of it.
+A network's file holds a function from images to features, with the network's own arguments; the
+decorator `builder` makes the public function of it.
 """
 
 import functools
@@ -47,7 +47,7 @@ Raises:
 
 @dataclass(frozen=True)
 class Features:
-    """A network up to its last feature map, and what its classifier is like.
+    """A network up to its last feature map, and the kind of its classifier.
 
     Attributes:
         output: the feature map, a Keras tensor (batch, height, width, channels).
@@ -68,23 +68,23 @@ def builder(
     input_range: tuple[float, float] = (-1.0, 1.0),
     shipped: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
 ) -> Callable[[Callable[..., Features]], Callable[..., keras.Model]]:
-    """Make a builder, with the arguments of `keras.applications`, of a function to features.
+    """Return a decorator that turns a network's function into a public builder.
 
     The function takes the images, a Keras tensor (batch, height, width, channels), and by keyword
     the arguments that only this network has. It checks those and the size of the images, and
-    returns `Features`. Its docstring ends in `Args:`, `Raises:` (what is wrong with its own
-    arguments) and `Example:`; what all builders have in common is added to it here.
+    returns `Features`. Its docstring describes its own arguments in `Args:` and `Raises:`, and ends
+    in `Example:`.
+
+    The builder has the arguments of `keras.applications` in front of the network's own, in its
+    signature as in its docstring. It checks them, and adds input, head and weights.
 
     Args:
         name: default name of the model.
         size: height and width of the images when nothing is said.
         classes: default number of classes.
         input_range: the pixel values that the network expects.
-        shipped: names in `keras_lwcnn.weights` of networks that this function builds -> the own
-            arguments that it builds them with, sequences all.
-
-    Returns:
-        The decorator.
+        shipped: name of a network in `keras_lwcnn.weights` -> the own arguments (sequences) with
+            which the builder makes that network. By default, no weights are shipped.
     """
     networks = shipped or {}
 

@@ -219,6 +219,7 @@ def test_an_entry_is_what_was_described_and_replaces_an_older_one(package):
     assert shipped("l_mobilenet", "digits") == made
     assert [each.network for each in shipped_sets()] == ["condensenext_tiny", "l_mobilenet"]
     assert made.mode("float32").right == 90
+    assert repr(made) == "ShippedSet('l_mobilenet' on 'digits', float32 25.00%)"
     with pytest.raises(ValueError, match="'int8'.*float32"):
         made.mode("int8")
     with pytest.raises(ValueError, match="'cifar10'.*l_mobilenet on digits"):
