@@ -37,7 +37,7 @@ def check_data(
             for name, split in splits.items()
         },
         overlaps=tuple(
-            _overlap(dataset, *compared, digests, *neighbours[compared]) for compared in COMPARED
+            _overlap(dataset, compared, digests, neighbours[compared]) for compared in COMPARED
         ),
         repeats={
             name: tuple(
@@ -55,11 +55,11 @@ def check_data(
 def _neighbours(
     splits: Mapping[str, Split], progress: Callable[[float], None] | None
 ) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """Return, for each two splits, the nearest image of the first to each of the second.
+    """Find, for each two splits, the nearest image of the first to every one of the second.
 
     Returns:
-        (first split, second split) -> indices into the first, and differences as a share of the
-        contrast of the second's thumbnail; both of shape (images of the second,).
+        (first, second) -> indices into the first, and differences as a share of the contrast of the
+        second's thumbnails; both of shape (images of the second,).
     """
     small = {name: thumbnails(split.images) for name, split in splits.items()}
     total = sum(len(splits[first]) * len(splits[second]) for first, second in COMPARED)
@@ -74,13 +74,13 @@ def _neighbours(
 
 def _overlap(
     dataset: ImageDataset,
-    first: str,
-    second: str,
+    compared: tuple[str, str],
     digests: Mapping[str, list[bytes]],
-    neighbours: np.ndarray,
-    differences: np.ndarray,
+    neighbours: tuple[np.ndarray, np.ndarray],
 ) -> Overlap:
     """Return what two splits have in common, the near pairs in rising order of difference."""
+    first, second = compared
+    indices, differences = neighbours
     same = _occurrences(digests[first], digests[second])
     near = np.argsort(differences, kind="stable")[: (differences <= NEAR).sum()]
     groups = {*getattr(dataset, first).groups} & {*getattr(dataset, second).groups}
@@ -89,7 +89,7 @@ def _overlap(
         second,
         identical=tuple(_pair(dataset, (first, i), (second, j)) for j, i in same.items()),
         near=tuple(
-            _pair(dataset, (first, neighbours[j]), (second, j), differences[j])
+            _pair(dataset, (first, indices[j]), (second, j), differences[j])
             for j in near
             if j not in same
         ),
