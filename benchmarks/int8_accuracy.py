@@ -6,12 +6,12 @@ Takes folders that `lwcnn train` wrote. For each network, all int8 files are mad
 training images; `auto` judges itself on the validation images; quantization-aware training, pruning
 and clustering train on 10,000 training images for an epoch; the test images are used once, at the
 end. Appends rows of kind `int8_accuracy` to benchmarks/results/int8_accuracy.jsonl, where a network
-that is there is not measured again, and rewrites the tables of README.md and docs/converting.md.
+that is there is not measured again, and writes the tables of docs/results.md and
+docs/converting.md. Without folders it writes the tables alone.
 """
 
 import argparse
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +22,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.pages import ROOT, fill_block, markdown_table
+from benchmarks.pages import DOCS, RESULTS_PAGE, fill_block, markdown_table
+from benchmarks.stored import RESULTS, append_lines, read_lines
 from lwcnn.rows import now
 
-STORED = ROOT / "benchmarks" / "results" / "int8_accuracy.jsonl"
+STORED = RESULTS / "int8_accuracy.jsonl"
 CALIBRATION, VALIDATION, TUNING = 300, 1000, 10_000
 FLOAT, STOCK, AUTO = "float32", "stock TF PTQ", "auto"
 SHARED = {"input_range": (-1.0, 1.0), "output": "logits"}
@@ -215,7 +216,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Return the README's lines: each network in float32, stock int8 and `auto`."""
+    """Return the table of docs/results.md: each network in float32, stock int8 and `auto`."""
     lines = []
     for network in dict.fromkeys(row["network"] for row in rows):
         by_mode = {row["mode"]: row for row in rows if row["network"] == network}
@@ -240,8 +241,14 @@ def summary(rows: list[dict[str, Any]]) -> str:
         "float32 file",
         "int8 file",
     ]
-    images = rows[0]["images"]
-    return f"Short trainings, top-1 on {images:,} test images:\n\n" + markdown_table(header, lines)
+    return f"Top-1 on {rows[0]['images']:,} test images:\n\n" + markdown_table(header, lines)
+
+
+def write_tables() -> None:
+    """Write the tables of the stored rows into docs/converting.md and docs/results.md."""
+    rows = read_lines(STORED)
+    fill_block("int8 accuracy", table(rows), DOCS / "converting.md")
+    fill_block("results", summary(rows), RESULTS_PAGE)
 
 
 def main() -> None:
@@ -252,10 +259,7 @@ def main() -> None:
     unfinished = [str(path) for path in options.folders if not (path / "model.json").is_file()]
     if unfinished:
         parser.error(f"no finished training in {', '.join(unfinished)}")
-    stored = (
-        [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.is_file() else []
-    )
-    known = {row["keras_sha256"] for row in stored}
+    known = {row["keras_sha256"] for row in read_lines(STORED)}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(options.folders) * (len(WAYS) + 2))
         for folder in options.folders:
@@ -265,12 +269,8 @@ def main() -> None:
             def show(step: str, name: str = folder.name) -> None:
                 progress.update(task, advance=1, description=f"{name}: {step}")
 
-            rows = measure(folder, show)
-            stored += rows
-            with STORED.open("a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-    fill_block("int8 accuracy", table(stored), ROOT / "docs" / "converting.md")
-    fill_block("results", summary(stored))
+            append_lines(STORED, measure(folder, show))
+    write_tables()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from benchmarks.claims import condensenet, condensenext, l_mobilenet, xception_lite
 from benchmarks.claims.claim import markdown
-from benchmarks.claims.sources import Sources
+from benchmarks.claims.counts import Counts
+from benchmarks.claims.sources import Sources, read_sources
 from benchmarks.pages import ROOT, markdown_table
+from keras_lwcnn.files import write_bytes
 
 PAGE = ROOT / "docs" / "claims.md"
 SECTIONS = (l_mobilenet, condensenext, condensenet, xception_lite)
@@ -54,6 +56,11 @@ def page(sources: Sources) -> str:
     """Return the page as Markdown."""
     sections = [markdown(each.section(sources)) for each in SECTIONS]
     return "\n".join([HEAD, *sections, commands()])
+
+
+def write_page() -> None:
+    """Write docs/claims.md from stored rows and counted networks."""
+    write_bytes(PAGE, page(read_sources(Counts())).encode())
 
 
 def commands() -> str:
