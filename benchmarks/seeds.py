@@ -31,9 +31,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.architectures.training import ONE_CORE
-from benchmarks.claims.cells import with_range
-from benchmarks.claims.seeds import Setting, setting_of, spread
 from benchmarks.pages import RESULTS_PAGE, fill_block, markdown_table
+from benchmarks.seed_statistics import Setting, setting_of, spread, with_range
 from benchmarks.stored import RESULTS, read_lines
 
 STORED = RESULTS / "seeds.jsonl"
