@@ -4,6 +4,7 @@
 that belong to one benchmark (`seed`, `int8_accuracy`, `condensation` and others) are stored here.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+
+
+def sha256(file: Path) -> str:
+    """Return the sha256 of a file, by which its rows are found again."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

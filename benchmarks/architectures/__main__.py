@@ -23,7 +23,6 @@ from benchmarks.architectures.networks import (
     CLAIMS,
     REFERENCES,
     candidates,
-    input_range,
     networks,
 )
 from benchmarks.architectures.timing import convert_all, judge, summarize, time_all
@@ -48,7 +47,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=report.RESULTS)
     options = parser.parse_args()
     if options.train and not options.search:
-        parser.error("--train goes with --search")
+        parser.error("--train works with --search only; add --search")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.search:
         measure(options, 32)
@@ -68,9 +67,10 @@ def measure(options: argparse.Namespace, size: int) -> None:
     references = REFERENCES[size]
     if options.only:
         if unknown := set(options.only) - set(builds):
-            raise SystemExit(f"unknown names {sorted(unknown)}; known are {', '.join(builds)}")
+            names = ", ".join(sorted(unknown))
+            raise SystemExit(f"unknown networks {names}; allowed are {', '.join(builds)}.")
         builds = {name: builds[name] for name in builds if name in {*references, *options.only}}
-    convert_all(builds, size, options.out, input_range)
+    convert_all(builds, size, options.out)
     names = list(builds)
     top1 = {}
     if options.train:

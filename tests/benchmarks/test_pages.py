@@ -5,8 +5,11 @@ import re
 import pytest
 
 from benchmarks import pages
+from benchmarks.model_pages import page_of, read_instructions
 from benchmarks.pages import README, RESULTS_PAGE, fill_block, markdown_table
+from benchmarks.ship_weights import PAGES
 from benchmarks.write_pages import TABLES
+from keras_lwcnn.weights import shipped_sets
 
 
 @pytest.mark.parametrize("write", TABLES, ids=lambda write: write.__module__)
@@ -17,6 +20,13 @@ def test_every_table_is_what_the_stored_rows_say_now(monkeypatch, write):
     assert written
     for page, content in written:
         assert content == page.read_bytes(), f"{page} is old: run python -m benchmarks.write_pages"
+
+
+@pytest.mark.parametrize("weights", shipped_sets(), ids=lambda weights: weights.id)
+def test_every_page_of_weights_is_what_index_and_rows_say_now(weights):
+    page = PAGES / f"{weights.id}.md"
+    told = f"{page} is old: run python -m benchmarks.write_pages"
+    assert page.read_text() == page_of(weights, read_instructions(weights)), told
 
 
 def test_the_readme_keeps_the_demo_alone():
