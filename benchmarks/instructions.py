@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from android_bench import benchmark
-from android_bench.emulated import CORES, Emulated, setup_emulator
+from android_bench.devices.emulated import Emulated
+from android_bench.emulated import CORES, setup_emulator
 from benchmarks.pages import ROOT, markdown_table
 from keras_lwcnn.files import write_bytes
 from lwcnn.rows import append_rows, read_rows

@@ -1,11 +1,12 @@
-"""Devices by name."""
+"""Devices by name: each is a transport, with few verbs (push, run, pull, facts, close)."""
 
 import re
 from typing import Any
 
-from android_bench.devices.device import Completed, ConnectionLost, Device, DeviceError
+from android_bench.devices.device import Device
+from android_bench.devices.local import Completed
 
-__all__ = ["Completed", "ConnectionLost", "DEVICES", "Device", "DeviceError", "open_device"]
+__all__ = ["Completed", "DEVICES", "Device", "open_device"]
 
 #: The allowed forms of a device's name.
 DEVICES = (
@@ -44,7 +45,7 @@ def open_device(name: str, **settings: Any) -> Device:
 
         return ADB(address or None, **settings)
     if kind == "emulated" and address:
-        from android_bench.emulated import Emulated
+        from android_bench.devices.emulated import Emulated
 
         return Emulated(address, **settings)
-    raise ValueError(f"unknown device {name!r}; allowed: {', '.join(DEVICES)}")
+    raise ValueError(f"device={name!r} is unknown; allowed are {', '.join(DEVICES)}")

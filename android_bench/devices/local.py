@@ -5,8 +5,18 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from android_bench.devices.device import Completed, DeviceError
+from android_bench.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its exit code (negative: killed by that signal) and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def run_local(
@@ -51,8 +61,8 @@ def run_local(
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         raise DeviceError(
-            f"{device}: no end within {timeout:g} s: taken for a hang and ended; "
-            "give a longer timeout if the model is that slow"
+            f"{device}: no end within {timeout:g} s, so that the run was taken for a hang and "
+            "ended. Give a longer timeout if the model is that slow"
         ) from None
     finally:
         os.close(writer)

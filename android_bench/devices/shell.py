@@ -14,7 +14,8 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from android_bench.devices.device import Completed, DeviceError
+from android_bench.devices.local import Completed
+from android_bench.errors import DeviceError
 
 # Argument: where to make the folder. It lasts as long as the connection.
 _KEEPER = """
@@ -109,12 +110,14 @@ class RemoteFolder:
             if self.path:
                 return
             if self._process.poll() is None:
-                raise DeviceError(f"{device}: no answer within {timeout:g} s: is it reachable?")
+                raise DeviceError(
+                    f"{device}: no answer within {timeout:g} s. Check that it is reachable"
+                )
             errors = self._process.stderr.read().decode(errors="replace")
             completed = Completed(self._process.returncode, said.decode(errors="replace"), errors)
             explain(completed)
             raise DeviceError(
-                f"{device}: no folder could be made in {base}: free some space there, "
+                f"{device}: no folder could be made in {base}. Free some space there, "
                 f"or allow writing [{' '.join((completed.stderr + completed.stdout).split())}]"
             )
         finally:

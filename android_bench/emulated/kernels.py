@@ -11,13 +11,13 @@ import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from android_bench.emulated.elf import Elf, Function
-from android_bench.native import write_whole
+from android_bench.files import write_whole
 
 _LEAST_WORDS = 6  # shorter functions are alike too often
 
@@ -64,7 +64,7 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
         first, count = (function.address - named_start) // 4, function.size // 4
         if first >= 0 and first + count <= len(source) and count >= _LEAST_WORDS:
             alike[source[first : first + count].tobytes()].append((first, function))
-    found = {}
+    functions = {}
     for members in alike.values():
         first, function = members[0]
         count = function.size // 4
@@ -81,9 +81,9 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
             names = [function.name] * len(places)
         for place, name in zip(places, names, strict=True):
             address = start + 4 * place
-            if address not in found or found[address].size < function.size:
-                found[address] = Function(name, address, function.size)
-    return [found[address] for address in sorted(found)]
+            if address not in functions or functions[address].size < function.size:
+                functions[address] = Function(name, address, function.size)
+    return [functions[address] for address in sorted(functions)]
 
 
 def _rolling_hash(words: np.ndarray) -> np.ndarray:
@@ -107,9 +107,9 @@ class SymbolTable:
     """
 
     library: str
-    starts: tuple[int, ...]
-    sizes: tuple[int, ...]
-    names: tuple[str, ...]
+    starts: tuple[int, ...] = field(repr=False)
+    sizes: tuple[int, ...] = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, library: str, functions: Iterable[Function], base: int) -> "SymbolTable":

@@ -7,7 +7,7 @@ Both forms are read: the CSV of `--op_profiling_output_mode=csv` (older builds:
 import re
 from pathlib import Path
 
-from android_bench.profiling.layers import layer_names
+from android_bench.profiling.op_layers import layer_names
 from android_bench.profiling.profile import OpProfile, ProfiledOp
 
 _SECTION = re.compile(r"^=+ (?P<title>.+?) =+$")
@@ -51,8 +51,8 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
             part = "delegate"
         elif section := _SECTION.match(line.strip()):
             run_order = section["title"] == "Run Order"
-        elif part == "ops" and (found := _TIMINGS.search(line)):
-            timings = timings or found
+        elif part == "ops" and (match := _TIMINGS.search(line)):
+            timings = timings or match
         elif run_order and part in rows and (row := _ROW.match(line)):
             rows[part].append(row)
     if not rows["ops"]:
@@ -68,9 +68,9 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
             rows["delegate"] = []
         else:
             kept.append((row, False))
-    # All times alike, it says "curr" alone.
-    found = [re.search(rf"{name}=({_NUMBER})", timings["rest"]) for name in ("avg", "curr")]
-    total = next((float(match[1]) for match in found if match), None)
+    # When all times are the same, the line has "curr" alone.
+    totals = [re.search(rf"{name}=({_NUMBER})", timings["rest"]) for name in ("avg", "curr")]
+    total = next((float(match[1]) for match in totals if match), None)
     tensors = [re.sub(r"^\[(.*)\](:\d+)?$", r"\1", row["name"].strip()) for row, _ in kept]
     layers = layer_names([{"op": row["type"], "outputs": [tensors[i].split(", ")[0]]}
                           for i, (row, _) in enumerate(kept)])  # fmt: skip

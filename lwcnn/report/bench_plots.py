@@ -206,7 +206,7 @@ def _save(
 
     from matplotlib.figure import Figure
 
-    from android_bench.native import write_whole
+    from android_bench.files import write_whole
 
     kind = check_picture(path)
     figure = Figure(figsize=(min(width, 20), min(height, 20)), layout="constrained")

@@ -115,7 +115,7 @@ def test_the_run_loop_ends_when_benchmark_models_does(
     monkeypatch, models, step, runs, min_secs, max_secs, expected
 ):
     clock = Clock(step)
-    run = worker.Run(str(models / "float32.tflite"), worker.DEFAULTS)
+    run = worker.Run(str(models / "float32.tflite"), worker.Options())
     monkeypatch.setattr(worker, "time", clock)
     monkeypatch.setattr(run, "invoke", lambda: clock.sleep(step) or 1)
     # Sums of 0.01 miss 1.0 by a rounding error, which may cost one more run.
