@@ -4,7 +4,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,7 @@ def benchmark_interleaved(
     Ratios between models are meaningful only from such a run (`statistics.paired_ratio` of their
     `session_medians_us`). Arguments and errors as `benchmark`; one result per file, in order.
     """
-    known = [item.name for item in fields(BenchmarkOptions)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"options {', '.join(unknown)} are unknown; allowed are {', '.join(known)}"
-        )
-    chosen = BenchmarkOptions(**options)
+    chosen = BenchmarkOptions.of(options)
     paths = [Path(file) for file in files]
     if not paths:
         raise ValueError("there is no file to measure. Name one or more .tflite files")

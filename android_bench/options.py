@@ -1,7 +1,7 @@
 """What a benchmark is asked for: the worker's options, and how long to wait for its end."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from android_bench.worker import Options, option
@@ -20,6 +20,20 @@ class BenchmarkOptions(Options):
         "seconds after which the run counts as hung; by default what the options can take at most, "
         "and a minute more",
     )
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "BenchmarkOptions":
+        """Return the options of these names.
+
+        Raises:
+            ValueError: a name is unknown, or a value is out of its range.
+        """
+        known = [item.name for item in fields(cls)]
+        if unknown := sorted(set(options) - set(known)):
+            raise ValueError(
+                f"options {', '.join(unknown)} are unknown; allowed are {', '.join(known)}"
+            )
+        return cls(**options)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -221,6 +221,5 @@ def profile_request(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os._exit(
-        script_main(profile_request, sys.argv[1:])
-    )  # the library's handles are not taken apart
+    # Ends at once: the library's handles are not released one by one.
+    os._exit(script_main(profile_request, sys.argv[1:]))

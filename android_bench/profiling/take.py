@@ -83,7 +83,7 @@ def profile_instructions(
     path = Path(file)
     check_model(path)
     with Emulated(core) as device:
-        chosen = BenchmarkOptions(**options, timeout=timeout)
+        chosen = BenchmarkOptions.of(options | {"timeout": timeout})
         runs, ticks, nodes = device.engine.profile(device, path, chosen)
         return from_events(
             runs, nodes, model=path.name, device=device.name, source="runner", ticks=ticks

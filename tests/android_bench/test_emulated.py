@@ -230,7 +230,7 @@ def test_without_plugins_it_runs_without_counts_and_says_so(
 def test_more_than_one_thread_is_refused(emulator, models):
     with pytest.raises(
         ValueError,
-        match="num_threads=2 does not fit emulated cores, which count one thread only; allowed is 1",
+        match="num_threads=2 does not fit.*one thread only; allowed is 1",
     ):
         count(emulator, "cortex-a72", models / "int8.tflite", num_threads=2)
 
