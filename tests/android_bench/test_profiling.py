@@ -1,13 +1,10 @@
-import io
 import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from android_bench import DeviceError
 from android_bench.profiling import (
-    OpProfile,
     ProfilerUnavailable,
     parse_op_csv,
     profile_instructions,
@@ -18,7 +15,6 @@ from android_bench.profiling import (
 from android_bench.profiling import litert as by_ctypes
 from android_bench.profiling.op_layers import align, layer_names
 from android_bench.profiling.profile import from_events
-from lwcnn.report.op_profile import plot_profile, print_profile
 
 KERAS = "functional_1/mobilenet_1/"
 
@@ -261,19 +257,3 @@ def test_a_csv_without_ops_or_cut_is_refused(tmp_path):
     path.write_text(CSV.partition("Timings")[0])
     with pytest.raises(ValueError, match=r"ops\.csv: the op profile is cut"):
         read_op_csv(path)
-
-
-# --- Drawing --------------------------------------------------------------------------------
-
-
-def test_table_and_picture_show_layers_and_kernels(tmp_path):
-    profile = parse_op_csv(CSV, "net.tflite", "adb:1234")
-    text = io.StringIO()
-    print_profile(profile, console=Console(file=text, width=140))
-    for word in ("net.tflite", "adb:1234", "Convolution (NHWC, QC8) IGEMM", "3,100", "99.8 %"):
-        assert word in text.getvalue()
-    picture = plot_profile(profile, tmp_path / "ops.svg")
-    assert "by kernel" in picture.read_text() or picture.stat().st_size > 5000
-    empty = OpProfile("m", "d", "s", "us", 1, None, ())
-    print_profile(empty, console=Console(file=text))
-    assert empty.covered is None

@@ -68,7 +68,7 @@ def test_comparing_exits_with_1_when_something_became_slower(lwcnn, models, tmp_
         (["--affinity", "fast"], "affinity='fast' is out of range; allowed is \"big\" or a mask"),
         (["--device", "emulated:cortex-z9"], "'cortex-z9' is unknown; allowed are cortex-a53"),
         (["--device", "phone"], "'phone' is unknown; allowed are host, ssh:"),
-        (["--plot", "x.gif"], "allowed suffixes: .png, .svg"),
+        (["--plot", "x.gif"], "'x.gif' has another suffix; allowed are .png, .svg"),
     ],
 )
 def test_bad_options_end_in_one_line_and_exit_code_2(lwcnn, models, words, found):
