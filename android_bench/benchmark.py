@@ -103,14 +103,14 @@ def sidecar_mode(path: Path) -> str | None:
 
 
 def _figures(report: dict[str, Any]) -> dict[str, Any]:
-    """Return what a result says of one model, from its part of the engine's document."""
+    """Return the figures of one model's result, from its part of the engine's document."""
     sessions, warmup = report["sessions_us"], report["warmup_us"]
     times = [time for session in sessions for time in session]
     # Native tools print a summary per session, not its times.
     summaries: list[Summary] = report.get("summaries") or [summarize(each) for each in sessions]
     summary = summarize(times) if times else merge(summaries) if summaries else None
     statistics = ("median", "mean", "min", "max", "std", "p5", "p95")
-    told = ("nodes", "delegated_nodes", "partitions", "memory_init_mb", "memory_peak_mb",
+    copied = ("nodes", "delegated_nodes", "partitions", "memory_init_mb", "memory_peak_mb",
             "instructions", "instruction_classes", "instruction_kernels")  # fmt: skip
     return {
         "init_us": report["init_us"],
@@ -119,7 +119,7 @@ def _figures(report: dict[str, Any]) -> dict[str, Any]:
         **{f"{name}_us": getattr(summary, name, None) for name in statistics},
         "session_medians_us": [each.median for each in summaries if each.median is not None],
         "runs": summary.count if summary else report["runs"],
-        **{name: report.get(name) for name in told},
+        **{name: report.get(name) for name in copied},
         "sessions_us": sessions,
         "not_delegated": report.get("not_delegated", []),
         "outputs": report.get("outputs", []),

@@ -20,16 +20,16 @@ class BenchmarkResult:
     Times are in microseconds, each None on emulated cores, where time means nothing; statistics
     are over all measured inferences, as TensorFlow Lite's `benchmark_model` defines them. Memory is
     the growth of the maximum resident set since before the model was opened, in MB of 10^6 bytes,
-    None where several models share the process or the device does not tell. Where engine is
+    None where several models share the process or the figure is unknown. Where engine is
     "benchmark_model" and there are several sessions, the median is that of the sessions' medians.
     """
 
     # What ran.
     date: str  # ISO 8601, UTC
-    run: str  # rows of one run, whose ratios may be taken, share this
+    run: str  # the same in all rows of one run, between which ratios are meaningful
     model: str  # file name
     sha256: str
-    mode: str | None  # as the file's sidecar says: "float32", "int8", ...
+    mode: str | None  # from the file's sidecar: "float32", "int8", ...
     # Where it ran.
     device: str  # "host", "ssh:pi@board", "adb:SERIAL", "emulated:cortex-a72"
     engine: str  # what measured: "worker", "runner", "benchmark_model"

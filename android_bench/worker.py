@@ -75,8 +75,7 @@ class Options:
 
     A run loop goes on while (its runs are fewer than `num_runs` or it has lasted less than
     `min_secs`) and it has not lasted more than `max_secs`. Inputs are random: floats in -0.5..0.5,
-    int8 -127..127, uint8 0..254. Each session gives a median, and two or more sessions give
-    intervals.
+    int8 -127..127, uint8 0..254. Each session has a median; two or more have intervals as well.
 
     Raises:
         ValueError: a value is out of its range.
@@ -341,12 +340,16 @@ def read_input(path: str, detail: dict) -> np.ndarray:
     if str(path).endswith(".npy"):
         values = np.load(path, allow_pickle=False)
         if values.dtype != dtype:
-            raise ValueError(f"{path} holds {values.dtype}, input {detail['name']!r} takes {dtype}")
+            raise ValueError(
+                f"{path} holds {values.dtype}, which does not fit input {detail['name']!r}; "
+                f"allowed is {dtype}"
+            )
         if values.shape == shape[1:] and shape[0] == 1:
             values = values[None]
         if values.shape != shape:
             raise ValueError(
-                f"{path} has shape {values.shape}, input {detail['name']!r} takes {shape}"
+                f"{path} has shape {values.shape}, which does not fit input {detail['name']!r}; "
+                f"allowed is {shape}"
             )
         return values
     with open(path, "rb") as file:
@@ -354,8 +357,8 @@ def read_input(path: str, detail: dict) -> np.ndarray:
     expected = int(np.prod(shape)) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(
-            f"{path} holds {len(content)} bytes, input {detail['name']!r} takes {expected} "
-            f"({dtype}, shape {shape})"
+            f"{path} holds {len(content)} bytes, which does not fit input {detail['name']!r}; "
+            f"allowed is {expected} ({dtype}, shape {shape})"
         )
     return np.frombuffer(content, dtype).reshape(shape)
 
@@ -382,7 +385,7 @@ def make_inputs(interpreter: Any, options: Options) -> list[np.ndarray]:
 
 
 class Run:
-    """One opened model with its inputs, and the times taken so far."""
+    """One opened model with its inputs, and the times measured so far."""
 
     def __init__(self, path: str, options: Options) -> None:
         self.path = path
@@ -530,7 +533,7 @@ def cpu_numbers() -> list[int]:
 
 
 def read_state() -> dict[str, Any]:
-    """Read governor, frequencies and temperatures, each None or empty where not to be had.
+    """Read governor, frequencies and temperatures, each None or empty where unreadable.
 
     Returns:
         A dict of `governor` (one name, or several joined by "+"), `frequencies_mhz` by CPU number,
@@ -559,7 +562,7 @@ def read_state() -> dict[str, Any]:
 
 
 def big_cores() -> list[int]:
-    """Return the CPUs with the highest `cpuinfo_max_freq`; all CPUs where it is not told."""
+    """Return the CPUs with the highest `cpuinfo_max_freq`; all CPUs where no CPU has that file."""
     speeds = {}
     for cpu in cpu_numbers():
         speed = read_text(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq")
@@ -647,7 +650,7 @@ def runtime_version(runtime: ModuleType) -> str:
 
 
 def end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that nothing outlives a lost run."""
+    """Let Linux kill this process when its parent dies, so that nothing outlives a lost run."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 

@@ -28,8 +28,8 @@ def run_local(
 ) -> Completed:
     """Run a program on this machine and end it, with all that it started, when time is up.
 
-    Its standard input is open for as long as this function waits, and carries nothing: a program
-    on another machine learns from its end that nobody waits any more.
+    The program's standard input stays open, and empty, for as long as this function waits. Its end
+    tells a program on another machine that nobody is waiting any more.
 
     Args:
         command: the program and its arguments; no shell is involved.

@@ -12,7 +12,7 @@ from android_bench.document import last_line
 from android_bench.engines.python_worker import PythonWorker
 from android_bench.errors import ConnectionLost, DeviceError
 
-# What ssh says on its standard error, and what that means to the user.
+# What ssh prints on its standard error, and what that means to the user.
 _TRANSPORT = (
     ("Could not resolve hostname", "host name not known. Check it, or add it to ~/.ssh/config"),
     ("Permission denied", "key refused. Allow yours by ssh-copy-id, or load it into ssh-agent "
@@ -95,7 +95,7 @@ class SSH(Device):
     def push(self, local: Path, name: str) -> str:
         """Copy a file into the session's folder by scp."""
         remote = f"{self._folder.path}/{name}"
-        # An absolute path cannot be taken for an option or for host:path.
+        # An absolute path cannot look like an option or like host:path.
         self._copy(str(Path(local).resolve()), f"{self._copy_login}:{remote}", str(local))
         return remote
 

@@ -2,9 +2,9 @@
 
 The wheel holds XNNPACK twice, compiled from the same sources in the same way: in libLiteRt.so,
 which has no symbols, and in the library under LiteRT's Python interpreter, which has all of them. A
-function's instructions are the same in both but for addresses, so every named function is looked
-for in the stripped library with its addresses masked out. What is found nowhere, or is too short to
-be told apart, stays without a name; nothing is guessed. The method is our own design.
+function's instructions are the same in both except for addresses, so every named function is
+searched for in the stripped library with its addresses masked out. What matches nowhere, or is too
+short to be distinguished, stays without a name; nothing is guessed. The method is our own design.
 """
 
 import json

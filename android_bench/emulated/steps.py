@@ -70,7 +70,7 @@ def make_python_root(folder: Path) -> None:
 
     Raises:
         ToolMissing: mmdebstrap is missing.
-        DeviceError: the machine's package sources do not give arm64 packages.
+        DeviceError: the machine's package sources have no arm64 packages.
     """
     if (folder / "root").is_dir():
         return

@@ -57,12 +57,12 @@ class WithoutPython(Engine):
         self, device: Device, models: Sequence[Path], options: BenchmarkOptions
     ) -> dict[str, Any]:
         """Read the device's facts before and after `measure_bare`; see `Engine.measure`."""
-        facts, before = told(device)
+        facts, before = facts_and_state(device)
         if options.affinity == "big":
             options = replace(options, affinity=facts["big_cores"])
         document = self.measure_bare(device, facts["architecture"], models, options)
         facts |= {"affinity_mask": options.affinity} | document["facts"]
-        return document | {"facts": facts, "before": before, "after": told(device)[1]}
+        return document | {"facts": facts, "before": before, "after": facts_and_state(device)[1]}
 
     @abstractmethod
     def measure_bare(
@@ -78,8 +78,8 @@ class WithoutPython(Engine):
         """
 
 
-def told(device: Device) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a device tells of itself: the facts that stay, and its present state."""
+def facts_and_state(device: Device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a device tells: the facts that do not change, and its state at this time."""
     facts = device.facts()
     return facts, {name: facts.pop(name) for name in STATE}
 
@@ -106,5 +106,5 @@ def check_program(device: Device, machine: str, completed: Completed, what: str)
     if wrong or completed.returncode in (126, 127):
         raise DeviceError(
             f"{device.name}: {what} cannot be executed on this {machine} device. "
-            f"Take one built for it{last_line(said)}"
+            f"Give one built for it{last_line(said)}"
         )

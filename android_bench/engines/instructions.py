@@ -17,7 +17,7 @@ from android_bench.engines.c_runner import (
     run_prepared,
     runner_arguments,
 )
-from android_bench.engines.engine import Engine, told
+from android_bench.engines.engine import Engine, facts_and_state
 from android_bench.engines.python_worker import PythonWorker
 from android_bench.errors import DeviceError
 from android_bench.options import BenchmarkOptions
@@ -81,7 +81,7 @@ class InstructionCounter(Engine):
         with tempfile.TemporaryDirectory(dir=device.folder) as folder:
             prepared = prepare_models(models, options, Path(folder), limit)
             reports = [self._count(device, model, options, limit) for model in prepared]
-        facts, state = told(device)
+        facts, state = facts_and_state(device)
         return {"facts": facts, "before": state, "after": state, "models": reports}
 
     def profile(

@@ -13,7 +13,7 @@ from android_bench.statistics import Summary
 
 @dataclass(frozen=True)
 class ToolOutput:
-    """What one run of a tool says; times in us, memory in MB, None where it does not say."""
+    """What one run of a tool says; times in us, memory in MB, None where it prints none."""
 
     init_us: float | None
     first_us: float | None

@@ -91,7 +91,7 @@ def _build(
         )
         if completed.returncode:
             lines = [line for line in completed.stderr.splitlines() if "error" in line]
-            said = (lines or ["no reason given"])[0]
+            said = (lines or ["it printed no reason"])[0]
             hint = ""
             if "No such file or directory" in said:
                 package = HEADER_PACKAGES[architecture]

@@ -70,11 +70,11 @@ def graph_nodes(interpreter: Any) -> list[dict[str, Any]]:
 
 
 def layer_names(nodes: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the layer of each node; the output tensor's name where it tells no layer.
+    """Return the layer of each node; the output tensor's name where that holds no layer.
 
     "functional_1/mobilenet_1/block_1_conv_1/convolution2" is the layer "mobilenet/block_1_conv":
-    the exported function's name goes, the operation's too, and so does the ending that exporting
-    gives to all layers alike.
+    the exported function's name is dropped, and so are the operation's and the ending "_1" where
+    exporting added it to all layers alike.
     """
     paths = [_layer_path(node["outputs"][0]) if node["outputs"] else [] for node in nodes]
     known = [path for path in paths if path]

@@ -1,4 +1,4 @@
-"""What an op profile is, whatever it was taken with."""
+"""An op profile: how long each op of an inference takes, whichever tool measured it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -39,7 +39,7 @@ class OpProfile:
     Args:
         model: file name, or "" where it is not known.
         device: as rows name it.
-        source: what took it: "litert", "runner", "benchmark_model".
+        source: what measured it: "litert", "runner", "benchmark_model".
         unit: "us" or "instructions".
         runs: how many inferences the values are means of.
         total: mean of the whole inference in the same unit, None where it is not known.
@@ -94,7 +94,7 @@ def from_events(
         nodes: the file's ops, as `op_layers.graph_nodes` returns them.
         model: file name.
         device: as rows name it.
-        source: what took it.
+        source: what measured it.
         ticks: instructions executed at each reading of the clock, for profiles of instructions,
             where the events' times are the numbers of those readings.
 
@@ -171,7 +171,7 @@ def _instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[i
     }
     claimed = {tick for span in spans.values() for tick in span}
     if not claimed:
-        raise ValueError("the profiler's events do not tell where they begin")
+        raise ValueError("the profiler's events have no begin and end. Set up the emulator again")
     free = [tick for tick in range(min(claimed), max(claimed) + 1) if tick not in claimed]
     values, previous = [], None
     for i, event in enumerate(run):

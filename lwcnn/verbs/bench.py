@@ -35,7 +35,7 @@ SETUP = """Make the emulated ARM cores ready, once. Nothing is installed in the 
 downloaded from its own sources and unpacked in the cache folder."""
 
 #: How the command declares a field of `BenchmarkOptions`, where its type and name do not tell. Each
-#: number of threads is a run of its own, and three sessions give the intervals of the tables.
+#: number of threads is a run of its own. Three sessions, so that the tables have intervals.
 DECLARED: dict[str, dict[str, Any]] = {
     "num_threads": {"flag": "--threads", "metavar": "N[,N...]",
                     "help": "threads of the CPU kernels; each number is a run of its own"},
@@ -125,7 +125,7 @@ def _add_option(group: argparse._ArgumentGroup, item: Field[Any]) -> None:
     if type(item.default) in (int, float):
         number = type(item.default)
         option |= {"type": number, "metavar": "N" if number is int else "SECONDS"}
-        # As a string, so that what `--help` shows is read like a given value.
+        # A string, which argparse reads like one from the command line and shows without ".0".
         option["default"] = f"{item.default:g}"
     option |= DECLARED.get(item.name, {})
     if item.name == "num_threads":
