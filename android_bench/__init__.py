@@ -3,7 +3,7 @@
 Needs numpy and LiteRT alone, so that it runs where Keras and TensorFlow do not.
 """
 
-from android_bench.benchmark import benchmark, benchmark_interleaved
+from android_bench.benchmarking import benchmark, benchmark_interleaved
 from android_bench.devices import DEVICES, Device, open_device
 from android_bench.errors import DeviceError
 from android_bench.options import BenchmarkOptions

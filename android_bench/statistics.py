@@ -132,7 +132,7 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
     half = None
     if len(logs) > 1:
         half = _t95(len(logs) - 1) * math.sqrt(_variance(logs) / len(logs))
-    return _ratio(_mean(logs), half, max(logs) - min(logs), len(logs))
+    return _as_ratio(_mean(logs), half, max(logs) - min(logs), len(logs))
 
 
 def unpaired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
@@ -154,10 +154,10 @@ def unpaired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
             freedom = (vx + vy) ** 2 / (vx**2 / (len(x) - 1) + vy**2 / (len(y) - 1))
         half = _t95(int(freedom)) * math.sqrt(vx + vy)
     spread = max(y) - min(y) + max(x) - min(x)
-    return _ratio(_mean(y) - _mean(x), half, spread, min(len(x), len(y)))
+    return _as_ratio(_mean(y) - _mean(x), half, spread, min(len(x), len(y)))
 
 
-def _ratio(log: float, half: float | None, spread: float, sessions: int) -> Ratio:
+def _as_ratio(log: float, half: float | None, spread: float, sessions: int) -> Ratio:
     return Ratio(
         ratio=math.exp(log),
         low=None if half is None else math.exp(log - half),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from android_bench.devices.device import Device
-from android_bench.devices.local import Completed, run_local
+from android_bench.devices.local import COPY_SECONDS, SECONDS, Completed, run_local
 from android_bench.devices.phone import SCRIPT, Phone, parse_phone
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
 from android_bench.document import last_line
@@ -17,7 +17,6 @@ from android_bench.engines.c_runner import CRunner
 from android_bench.errors import ConnectionLost, DeviceError
 
 FOLDER = "/data/local/tmp"
-SECONDS = 30  # for anything but a measurement or a copy
 
 # A state that `adb devices` shows, and the way out of it.
 _STATES = {
@@ -121,7 +120,8 @@ class ADB(Device):
         return [self._adb, "-s", self._serial, "shell", line]
 
     def _copy(self, verb: str, source: str, target: str, what: str) -> None:
-        completed = run_local([self._adb, "-s", self._serial, verb, source, target], 600, self.name)
+        command = [self._adb, "-s", self._serial, verb, source, target]
+        completed = run_local(command, COPY_SECONDS, self.name)
         if completed.returncode == 0:
             return
         self._explain(completed)

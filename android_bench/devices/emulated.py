@@ -11,7 +11,7 @@ from android_bench.devices.device import Device
 from android_bench.devices.local import Completed, run_local
 from android_bench.emulated.cores import find_core
 from android_bench.emulated.setup import Emulator, find_emulator
-from android_bench.engines.instructions import InstructionCounter
+from android_bench.engines.instruction_counter import InstructionCounter
 
 
 class Emulated(Device):

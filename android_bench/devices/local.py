@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from android_bench.errors import DeviceError
 
+SECONDS = 30  # for a command that is neither a measurement nor a copy
+COPY_SECONDS = 600
+
 
 @dataclass(frozen=True)
 class Completed:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from android_bench.devices.device import Device
-from android_bench.devices.local import Completed, run_local
+from android_bench.devices.local import COPY_SECONDS, Completed, run_local
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
 from android_bench.document import last_line
 from android_bench.engines.python_worker import PythonWorker
@@ -146,7 +146,7 @@ class SSH(Device):
     def _copy(self, source: str, target: str, what: str) -> None:
         port = ["-P", self._port] if self._port else []
         command = ["scp", "-q", *self._options, *port, "--", source, target]
-        completed = run_local(command, 600, self.name)
+        completed = run_local(command, COPY_SECONDS, self.name)
         if completed.returncode:
             self._check_transport(completed)
             raise DeviceError(

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from android_bench.devices.device import Device
-from android_bench.devices.local import Completed
+from android_bench.devices.local import SECONDS, Completed
 from android_bench.document import last_line
 from android_bench.errors import DeviceError
 from android_bench.options import BenchmarkOptions
 
 #: The facts of a device that change while it works.
 STATE = ("governor", "frequencies_mhz", "temperatures_c")
-
-SECONDS = 30  # for anything but a measurement or a copy
 
 
 class Engine(ABC):

@@ -115,7 +115,7 @@ def from_events(
         values = [[event["elapsed_us"] for event in run] for run in ops]
         totals = [event["elapsed_us"] for event in whole]
     else:
-        values = [_instructions(run, ticks) for run in runs]
+        values = [_op_instructions(run, ticks) for run in runs]
         starts = [event["start_us"] for event in whole]
         totals = [
             ticks[start + event["elapsed_us"]] - ticks[start]
@@ -154,7 +154,7 @@ def _places(events: Sequence[dict[str, Any]], nodes: Sequence[dict[str, Any]]) -
     return places
 
 
-def _instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[int]:
+def _op_instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[int]:
     """Return the instructions of each op of one inference.
 
     An event's times are numbers of readings of the clock. LiteRT's events tell where they begin

@@ -11,7 +11,7 @@ from android_bench.emulated import CORES, find_emulator, setup_emulator, steps
 from android_bench.emulated.counts import CLASSES, TOLERANCE, Counts, kernel_name
 from android_bench.emulated.elf import Elf
 from android_bench.emulated.kernels import SymbolTable, name_functions
-from android_bench.engines import instructions
+from android_bench.engines import instruction_counter
 from android_bench.errors import ToolMissing
 from lwcnn.rows import validate_row
 
@@ -198,7 +198,7 @@ def test_each_core_runs_its_own_int8_kernels_with_the_hosts_outputs(emulator, mo
 
 
 def test_other_int8_outputs_than_the_hosts_are_an_error(emulator, models, monkeypatch):
-    prepare = instructions.prepare_models
+    prepare = instruction_counter.prepare_models
 
     def wrong(*arguments):
         prepared = prepare(*arguments)
@@ -207,7 +207,7 @@ def test_other_int8_outputs_than_the_hosts_are_an_error(emulator, models, monkey
         prepared[0].expected[0].write_bytes(content)
         return prepared
 
-    monkeypatch.setattr(instructions, "prepare_models", wrong)
+    monkeypatch.setattr(instruction_counter, "prepare_models", wrong)
     with pytest.raises(DeviceError, match="other int8 outputs than this machine"):
         count(emulator, "cortex-a72", models / "int8.tflite")
     result = count(emulator, "cortex-a72", models / "float32.tflite")  # may differ, and says so

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 from dataclasses import replace
 from importlib import util
@@ -59,6 +60,16 @@ def test_the_runner_prints_the_workers_document_with_the_same_outputs(
         assert told[key] == expected[key], key
     assert [len(session) for session in told["sessions_us"]] == [3, 3]
     assert told["memory_peak_mb"] >= told["memory_init_mb"] > 0
+
+
+def test_the_runners_own_defaults_are_the_workers():
+    """It is always sent all options by the engine; by hand it does the same without them."""
+    source = (build.SOURCES / "runner.c").read_text()
+    initializer = re.search(r"struct Options options = \{(.*?)\};", source, re.DOTALL)[1]
+    defaults = dict(re.findall(r"\.(\w+) = ([-.\d]+)", initializer))
+    assert len(defaults) == 9
+    for name, value in defaults.items():
+        assert float(value) == getattr(worker.Options(), name), name
 
 
 def test_several_models_take_turns_in_one_run(host_runner, models, tmp_path):

@@ -9,8 +9,8 @@ from android_bench.profiling import (
     parse_op_csv,
     profile_instructions,
     profile_ops,
+    profilers,
     read_op_csv,
-    take,
 )
 from android_bench.profiling import litert as by_ctypes
 from android_bench.profiling.op_layers import align, layer_names
@@ -124,7 +124,7 @@ def test_another_litert_has_no_profile_and_says_so(models, monkeypatch, tmp_path
     script.write_text(
         'import sys; print(\'{"profile": null, "unavailable": "ai-edge-litert is 9.1.0"}\')'
     )
-    monkeypatch.setattr(take.litert, "__file__", str(script))
+    monkeypatch.setattr(profilers.litert, "__file__", str(script))
     with pytest.raises(ProfilerUnavailable, match="no op profile: ai-edge-litert is 9.1.0"):
         profile_ops(models / "int8.tflite")
 

@@ -1,9 +1,9 @@
-"""Taking op profiles, here and on emulated cores."""
+"""Profiling the ops of a model, on this machine and on emulated cores."""
 
 from pathlib import Path
 from typing import Any
 
-from android_bench.benchmark import check_model
+from android_bench.benchmarking import check_model
 from android_bench.errors import ProfilerUnavailable
 from android_bench.options import BenchmarkOptions
 from android_bench.profiling import litert
