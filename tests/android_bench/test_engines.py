@@ -74,9 +74,7 @@ def test_benchmark_model_runs_once_per_model_and_session_in_turns(models, short,
 def test_inputs_that_a_benchmark_binary_cannot_take_are_refused(models, tmp_path):
     with (
         Folder(BenchmarkModel(tmp_path / "tool")) as device,
-        pytest.raises(
-            ValueError, match="input_range and input_files do not fit.*Leave them out"
-        ),
+        pytest.raises(ValueError, match="input_range and input_files do not fit.*Leave them out"),
     ):
         benchmark_interleaved([models / "int8.tflite"], device, input_range=(0, 1))
 
@@ -100,8 +98,6 @@ def test_the_runner_brings_its_outputs_back_and_computes_what_this_machine_does(
 def test_a_python_that_is_not_there_is_told(models):
     with (
         Folder(PythonWorker(("/nowhere/python",))) as device,
-        pytest.raises(
-            DeviceError, match="adb:folder: there is no such program.*Give the path"
-        ),
+        pytest.raises(DeviceError, match="adb:folder: there is no such program.*Give the path"),
     ):
         benchmark_interleaved([models / "int8.tflite"], device)
