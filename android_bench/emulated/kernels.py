@@ -19,7 +19,7 @@ import numpy as np
 from android_bench.emulated.elf import Elf, Function
 from android_bench.files import write_whole
 
-_LEAST_WORDS = 6  # shorter functions are alike too often
+_LEAST_WORDS = 6  # too many of the shorter functions are the same
 
 
 def without_addresses(words: np.ndarray) -> np.ndarray:
@@ -49,8 +49,8 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
 
     Returns:
         The functions of `stripped` that could be named, sorted by address. Where several functions
-        are the same instruction for instruction, they are taken in the order of both libraries, or,
-        when their numbers differ, all by the first name.
+        are the same instruction for instruction, they are named in the order of both libraries; when
+        one library has more of them than the other, all have the first one's name.
     """
     (named_start, named_words), (start, words) = named.code(), stripped.code()
     source, code = without_addresses(named_words), without_addresses(words)

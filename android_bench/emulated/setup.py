@@ -6,7 +6,7 @@ is complete and unchanged.
 
     emulator/
         stamp.json          what the set-up was made from, and the files' checksums
-        downloads/          packages and wheels as they came
+        downloads/          packages and wheels as downloaded
         root/               the loader and C and C++ libraries; with the worker, Python too
         lib/                libLiteRt.so and the names of its functions; with the worker, the wheels
         bin/                the runner and the counter
@@ -47,16 +47,16 @@ class Emulator:
     Args:
         folder: where it lies.
         engine: "runner" (the C runner) or "worker" (Python, where no cross compiler is).
-        counts: whether instructions can be counted (QEMU takes plugins).
+        can_count: whether instructions can be counted (QEMU takes plugins).
         qemu: the emulator's program.
-        qemu_version: as it tells, "7.2.22".
+        qemu_version: as it prints it, such as "7.2.22".
         qemu_cores: the values that its `-cpu` takes.
         litert: the version of ai-edge-litert, the same as the host's.
     """
 
     folder: Path
     engine: str
-    counts: bool
+    can_count: bool
     qemu: str
     qemu_version: str
     qemu_cores: tuple[str, ...] = field(repr=False)
@@ -137,7 +137,7 @@ def find_emulator(folder: Path | None = None) -> Emulator:
 def setup_emulator(
     folder: str | Path | None = None, engine: str | None = None, progress: bool = True
 ) -> Emulator:
-    """Set up the emulator; quick when it is done already.
+    """Set up the emulator; quick when that was done before.
 
     Nothing is installed in the system and no rights are needed: packages are downloaded from the
     machine's own package sources and unpacked in the folder.
@@ -162,12 +162,12 @@ def setup_emulator(
     folder = Path(folder or default_folder())
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two set-ups at once would be in each other's way
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two set-ups at once would spoil each other's files
         return _set_up(folder, engine, progress)
 
 
 def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
-    """Make what is missing."""
+    """Set up what is missing or was made from other versions."""
     try:
         emulator = find_emulator(folder)
         if engine in (None, emulator.engine):

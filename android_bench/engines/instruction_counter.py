@@ -102,7 +102,7 @@ class InstructionCounter(Engine):
             ValueError: the model or an option is at fault.
             DeviceError: the emulator is, or its set-up cannot count or has no runner.
         """
-        if self.name != "runner" or not self.emulator.counts:
+        if self.name != "runner" or not self.emulator.can_count:
             raise DeviceError(
                 f"{device.name}: instructions by op cannot be counted by this set-up. Install "
                 "gcc-aarch64-linux-gnu and a QEMU with plugins, then run: lwcnn bench setup"
@@ -117,7 +117,7 @@ class InstructionCounter(Engine):
         self, device: Emulated, prepared: PreparedModel, options: BenchmarkOptions, limit: float
     ) -> dict[str, Any]:
         """Return one model's part of the document."""
-        file = device.folder / "counts" if self.emulator.counts else None
+        file = device.folder / "counts" if self.emulator.can_count else None
         document = self._run(device, prepared, options, limit, file)
         (report,) = document["models"]
         report |= NO_TIMES | {"runs": RUNS["num_runs"]}

@@ -221,7 +221,7 @@ def test_without_plugins_it_runs_without_counts_and_says_so(
     monkeypatch.setattr("android_bench.emulated.setup._takes_plugins", lambda qemu: False)
     with pytest.warns(UserWarning, match="takes no plugins"):
         without = setup_emulator(tmp_path, progress=False)
-    assert without.counts is find_emulator(tmp_path).counts is False
+    assert without.can_count is find_emulator(tmp_path).can_count is False
     result = count(without, "cortex-a72", models / "int8.tflite")
     assert result.instructions is None and result.outputs[0]["equals_host"]
     validate_row(result.to_dict())

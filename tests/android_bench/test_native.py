@@ -101,15 +101,18 @@ def test_inputs_follow_the_graph_though_the_signature_has_another_order(host_run
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["MODEL", "--input", "MODEL"], "bytes, input 'image' takes 3072"),
-        (["MODEL"], "0 input files for the 1 inputs"),
+        (["MODEL", "--input", "MODEL"], "bytes, which do not fit input 'image'; allowed is 3072"),
+        (["MODEL"], "0 input files do not fit the 1 inputs"),
         (["CUT", "--input", "MODEL"], "cut.tflite"),
         (["FOREIGN", "--input", "MODEL"], "is not a TFLite model"),
         (["/no/such model", "--input", "MODEL"], "/no/such model"),
-        (["--sessions", "many", "MODEL"], "--sessions takes a number, not 'many'"),
-        (["--colour", "red", "MODEL"], "unknown option --colour"),
+        (["--sessions", "many", "MODEL"], "--sessions 'many' is no number; allowed is a number"),
+        (
+            ["--colour", "red", "MODEL"],
+            "option --colour is unknown; allowed are --library, --affinity",
+        ),
         (["--library", "/no/such.so", "MODEL"], "cannot load /no/such.so"),
-        ([], "no model given"),
+        ([], "there is no model to run. Name one"),
     ],
 )
 def test_the_runner_says_in_one_line_what_is_wrong(host_runner, models, words, said):
