@@ -49,8 +49,8 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
 
     Returns:
         The functions of `stripped` that could be named, sorted by address. Where several functions
-        are the same instruction for instruction, they are named in the order of both libraries; when
-        one library has more of them than the other, all have the first one's name.
+        are the same instruction for instruction, they are named in the order of both libraries, or,
+        when one library has more of them than the other, all by the first one's name.
     """
     (named_start, named_words), (start, words) = named.code(), stripped.code()
     source, code = without_addresses(named_words), without_addresses(words)

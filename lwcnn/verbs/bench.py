@@ -34,10 +34,20 @@ exit code 1 when something became slower."""
 SETUP = """Make the emulated ARM cores ready, once. Nothing is installed in the system: packages are
 downloaded from its own sources and unpacked in the cache folder."""
 
-#: How the command declares a field of `BenchmarkOptions`, where its type and name do not tell. Each
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a list such as "1,4"."""
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        message = f"{text!r} is no list of numbers; allowed are numbers with commas, such as 1,4"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+#: Fields of `BenchmarkOptions` whose option does not follow from their name, type and meaning. Each
 #: number of threads is a run of its own. Three sessions, so that the tables have intervals.
 DECLARED: dict[str, dict[str, Any]] = {
-    "num_threads": {"flag": "--threads", "metavar": "N[,N...]",
+    "num_threads": {"flag": "--threads", "type": _numbers, "metavar": "N[,N...]",
                     "help": "threads of the CPU kernels; each number is a run of its own"},
     "num_runs": {"flag": "--runs"},
     "sessions": {"default": "3"},
@@ -86,10 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parse = parser.parse_known_args
 
-    def parse_action(words: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        known = words and words[0] in (*actions.choices, "-h", "--help")
-        return parse(words if known else ["run", *(words or ())], namespace)
+    def parse_action(words: Sequence[str], namespace: Any = None) -> Any:
+        named = words and words[0] in (*actions.choices, "-h", "--help")
+        return parse(words if named else ["run", *words], namespace)
 
+    # The parser of `lwcnn` calls this with the words after "bench".
     parser.parse_known_args = parse_action
 
 
@@ -128,8 +139,6 @@ def _add_option(group: argparse._ArgumentGroup, item: Field[Any]) -> None:
         # A string, which argparse reads like one from the command line and shows without ".0".
         option["default"] = f"{item.default:g}"
     option |= DECLARED.get(item.name, {})
-    if item.name == "num_threads":
-        option["type"] = _numbers
     if isinstance(option["default"], str):
         option["help"] += " (default %(default)s)"
     flag = option.pop("flag", f"--{item.name.replace('_', '-')}")
@@ -196,14 +205,6 @@ def _run(args: argparse.Namespace) -> None:
         (plot_kernels if counted else plot_latency)(rows, args.plot)
     if args.profile:
         _profile(args)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(word) for word in text.split(",")]
-    except ValueError:
-        message = f"{text!r} is no list of numbers; allowed are numbers with commas, such as 1,4"
-        raise argparse.ArgumentTypeError(message) from None
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

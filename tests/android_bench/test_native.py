@@ -109,7 +109,7 @@ def test_inputs_follow_the_graph_though_the_signature_has_another_order(host_run
         (["--sessions", "many", "MODEL"], "--sessions 'many' is no number; allowed is a number"),
         (
             ["--colour", "red", "MODEL"],
-            "option --colour is unknown; allowed are --library, --affinity",
+            "option --colour is unknown; allowed are --library",
         ),
         (["--library", "/no/such.so", "MODEL"], "cannot load /no/such.so"),
         ([], "there is no model to run. Name one"),
