@@ -47,11 +47,7 @@ def benchmark_interleaved(
     paths = [Path(file) for file in files]
     if not paths:
         raise ValueError("there is no file to measure. Name one or more .tflite files")
-    for path in paths:
-        check_model(path)
-    for name in chosen.input_files:
-        if not Path(name).is_file():
-            raise FileNotFoundError(f"there is no input file {name}")
+    check_files(paths, chosen.input_files)
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     opened = open_device(device) if isinstance(device, str) else device
     try:
@@ -80,17 +76,19 @@ def benchmark_interleaved(
     ]
 
 
-def check_model(path: Path) -> None:
-    """Refuse what is no TFLite file, before anything is sent anywhere.
+def check_files(models: Sequence[Path], input_files: Sequence[str]) -> None:
+    """Refuse what is no TFLite file and inputs that are missing, before anything is sent anywhere.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file does not carry TFLite's identifier.
+        ValueError: a model does not carry TFLite's identifier.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    with path.open("rb") as file:
-        check_identifier(path, file.read(8))
+    for path in (*models, *map(Path, input_files)):
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+    for path in models:
+        with path.open("rb") as file:
+            check_identifier(path, file.read(8))
 
 
 def sidecar_mode(path: Path) -> str | None:

@@ -35,7 +35,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -655,21 +655,25 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure what the options file asks for and write the document; return the exit code."""
-    if len(arguments) != 1:
-        print("usage: python worker.py OPTIONS.json | --facts", file=sys.stderr)
-        return 2
+def read_request(path: str) -> dict[str, Any]:
+    """Return what a file asks for."""
+    with open(path) as file:
+        return json.load(file)
+
+
+def answer(work: Callable[[], dict[str, Any]]) -> int:
+    """Do the work of a script and print its document; return the exit code.
+
+    Args:
+        work: returns the document; errors that it raises for a bad model or option become the
+            document.
+    """
     end_with_parent()
     # Native code may print at any time: only the document goes to the real standard output.
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        if arguments[0] == "--facts":
-            document = {"facts": dict(machine_facts(), **read_state())}
-        else:
-            with open(arguments[0]) as file:
-                document = measure(json.load(file))
+        document = work()
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         document = {
             "error": " ".join(str(error).split()),
@@ -679,6 +683,16 @@ def main(arguments: Sequence[str]) -> int:
         json.dump(document, output)
         output.write("\n")
     return 3 if "error" in document else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the script: measure, or tell the facts; return the exit code."""
+    if len(arguments) != 1:
+        print("usage: python worker.py OPTIONS.json | --facts", file=sys.stderr)
+        return 2
+    if arguments[0] == "--facts":
+        return answer(lambda: {"facts": dict(machine_facts(), **read_state())})
+    return answer(lambda: measure(read_request(arguments[0])))
 
 
 if __name__ == "__main__":

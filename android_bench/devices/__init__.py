@@ -31,6 +31,7 @@ def open_device(name: str, **settings: Any) -> Device:
         ValueError: the name has none of the allowed forms.
         DeviceError: the device cannot be reached.
     """
+    # Each device is imported on use: emulated cores load numpy, which `--help` does without.
     kind, colon, address = name.partition(":")
     if name == "host":
         from android_bench.devices.host import Host

@@ -17,7 +17,6 @@ if __package__ in (None, ""):  # as a script
 
 from android_bench import worker
 from android_bench.profiling.op_layers import graph_nodes
-from android_bench.script import script_main
 
 
 def write_model(path: str, options: worker.Options, folder: Path) -> dict[str, Any]:
@@ -49,4 +48,4 @@ def write_models(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(script_main(write_models, sys.argv[1:]))
+    sys.exit(worker.answer(lambda: write_models(worker.read_request(sys.argv[1]))))

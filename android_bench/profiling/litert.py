@@ -23,7 +23,6 @@ if __package__ in (None, ""):  # as a script
 from android_bench import worker
 from android_bench.errors import ProfilerUnavailable
 from android_bench.profiling.op_layers import graph_nodes
-from android_bench.script import script_main
 
 VERSION = "2.3."
 _CPU, _WRITE = 1, 1
@@ -222,4 +221,4 @@ def profile_request(request: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # Ends at once: the library's handles are not released one by one.
-    os._exit(script_main(profile_request, sys.argv[1:]))
+    os._exit(worker.answer(lambda: profile_request(worker.read_request(sys.argv[1]))))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from android_bench.benchmarking import check_model
+from android_bench.benchmarking import check_files
 from android_bench.errors import ProfilerUnavailable
 from android_bench.options import BenchmarkOptions
 from android_bench.profiling import litert
@@ -39,8 +39,6 @@ def profile_ops(
         ProfilerUnavailable: this LiteRT has no profiler that we know.
         DeviceError: the run crashed or hung.
     """
-    path = Path(file)
-    check_model(path)
     if runs < 1:
         raise ValueError(f"runs={runs} is out of range; allowed is 1 or more")
     allowed = ("input_range", "input_files", "seed")
@@ -49,6 +47,8 @@ def profile_ops(
             f"options {', '.join(unknown)} are unknown; allowed are {', '.join(allowed)}"
         )
     chosen = BenchmarkOptions(num_threads=num_threads, use_xnnpack=use_xnnpack, **options)
+    path = Path(file)
+    check_files([path], chosen.input_files)
     request = chosen.for_worker() | {"model": str(path), "runs": runs}
     document = call_script(litert.__file__, request, timeout, "profile")
     if document["profile"] is None:
@@ -81,9 +81,9 @@ def profile_instructions(
     from android_bench.devices.emulated import Emulated
 
     path = Path(file)
-    check_model(path)
+    chosen = BenchmarkOptions.of(options | {"timeout": timeout})
+    check_files([path], chosen.input_files)
     with Emulated(core) as device:
-        chosen = BenchmarkOptions.of(options | {"timeout": timeout})
         runs, ticks, nodes = device.engine.profile(device, path, chosen)
         return from_events(
             runs, nodes, model=path.name, device=device.name, source="runner", ticks=ticks

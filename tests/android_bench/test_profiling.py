@@ -107,6 +107,7 @@ def test_a_large_profile_loses_no_events(models):
         ("crashing", {}, DeviceError, "crashed the interpreter"),
         ("endless", {"timeout": 3}, DeviceError, "no end within 3 s"),
         ("int8", {"runs": 0}, ValueError, "runs=0 is out of range; allowed is 1 or more"),
+        ("int8", {"input_files": ["no.npy"]}, FileNotFoundError, "there is no file no.npy"),
         ("int8", {"colour": 1}, ValueError, "options colour are unknown; allowed are input_range"),
     ],
 )
