@@ -49,7 +49,8 @@ class Device(ABC):
         """Return what is known of the machine at this time.
 
         Keys are "os", "cpu", "architecture" and "core", the state ("governor", "frequencies_mhz",
-        "temperatures_c"), and more where a device tells more; a value is None where it is unknown.
+        "temperatures_c"), and more where a device tells more, such as a phone's "big_cores" (the
+        mask of its fastest CPUs). A value is None where it is unknown.
         """
 
     @abstractmethod

@@ -57,7 +57,7 @@ class WithoutPython(Engine):
         """Read the device's facts before and after `measure_bare`; see `Engine.measure`."""
         facts, before = facts_and_state(device)
         if options.affinity == "big":
-            options = replace(options, affinity=facts["big_cores"])
+            options = replace(options, affinity=facts.get("big_cores"))
         document = self.measure_bare(device, facts["architecture"], models, options)
         facts |= {"affinity_mask": options.affinity} | document["facts"]
         return document | {"facts": facts, "before": before, "after": facts_and_state(device)[1]}

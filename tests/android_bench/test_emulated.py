@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, open_device
+from android_bench import DEVICES, DeviceError, benchmark, open_device
 from android_bench.devices.emulated import Emulated
 from android_bench.emulated import CORES, find_emulator, setup_emulator, steps
 from android_bench.emulated.counts import CLASSES, TOLERANCE, Counts, kernel_name
@@ -107,6 +107,10 @@ def test_packages_that_cannot_be_had_are_told_with_the_way_out(need, tmp_path, m
     with pytest.raises(DeviceError, match="no-such-package-arm64-cross cannot be downloaded .*apt"):
         steps.make_cross_root(tmp_path)
     assert not (tmp_path / "root").exists()
+
+
+def test_the_devices_that_are_listed_hold_every_core():
+    assert f"emulated:{'|'.join(CORES)}" in DEVICES
 
 
 def test_an_unknown_core_is_refused_with_the_allowed_ones(emulator):
