@@ -19,7 +19,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from android_bench import benchmark
-from android_bench.emulated import CORES, Emulated, setup_emulator
+from android_bench.devices.emulated import Emulated
+from android_bench.emulated import CORES, setup_emulator
 from benchmarks.commands import check_files, progress_bar
 from benchmarks.pages import markdown_table
 from benchmarks.stored import RESULTS, sha256
