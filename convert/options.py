@@ -114,14 +114,5 @@ class ConversionOptions:
             object.__setattr__(self, "input_range", tuple(map(float, self.input_range)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary that JSON can hold and `from_dict` reads."""
+        """Return the fields as a dictionary that JSON can hold."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "ConversionOptions":
-        """Return the options that `to_dict` wrote."""
-        quantization = fields["quantization"]
-        if quantization != "auto":
-            kept = {"keep_float": tuple(quantization["keep_float"])}
-            quantization = QuantizationOptions(**(quantization | kept))
-        return cls(**(fields | {"quantization": quantization}))

@@ -11,7 +11,7 @@ from convert.source.float_tflite import run_converter
 from convert.tflite import flatbuffer
 
 
-def float_tflite(body: keras.Model, head: Head, batch_size: int, softmax: bool) -> bytes:
+def trainable_flatbuffer(body: keras.Model, head: Head, batch_size: int, softmax: bool) -> bytes:
     """Convert a classifier to a float32 flatbuffer whose head can be trained.
 
     Args:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convert.converter import TFLiteModel, runs_apart, with_recorded_range
+from convert.converter import run, shape_taken, with_recorded_range
 from convert.options import ConversionOptions
+from convert.source.calibration import check_calibration
+from convert.tflite_model import TFLiteModel
 
 DEFAULT_BATCH_SIZE = 16
 OPTIONS = (
@@ -73,16 +75,21 @@ def trainable_tflite(
         RuntimeError: the converter crashed.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r} has to be a whole number, 1 or more")
+        raise ValueError(f"batch_size={batch_size!r} is no size; allowed are whole numbers from 1")
     if unknown := [name for name in options if name not in OPTIONS]:
         raise ValueError(
             f"{unknown[0]}={options[unknown[0]]!r} does not apply to a trainable file; "
             f"allowed are {', '.join(OPTIONS)}"
         )
-    asked = with_recorded_range(model, ConversionOptions(**options))
-    if runs_apart(model, isolated):
-        from convert.isolation import build_isolated as build
-    else:
-        from convert.on_device.build import build
-    made = build(model, batch_size, representative_dataset, asked, progress or (lambda step: None))
-    return made if path is None else made.save(path)
+    checked = with_recorded_range(model, ConversionOptions(**options))
+    shape = shape_taken(model)
+    arguments = {"batch_size": batch_size, "options": checked, "calibration": None}
+    if representative_dataset is not None:
+        arguments["calibration"] = check_calibration(
+            representative_dataset,
+            shape,
+            input_range=checked.input_range,
+            minimum=checked.minimum_images,
+        )
+    file = run("convert.on_device.build:build", model, arguments, isolated, progress)
+    return file if path is None else file.save(path)

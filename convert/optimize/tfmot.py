@@ -8,12 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.converter import TFLiteModel
 from convert.lowering import lower
 from convert.modes import io_dtype_for, mode_named
 from convert.optimize.aware import aware_twin
 from convert.optimize.legacy import copy_weights, legacy_keras, rebuild
 from convert.quiet import quiet
+from convert.tflite import flatbuffer
+from convert.tflite.inspection import inspect_tflite
+from convert.tflite.sidecar import Sidecar
+from convert.tflite_model import TFLiteModel
 
 FINAL_SHARE = 0.5
 """Share of the pruning steps after which the asked sparsity is reached."""
@@ -59,6 +62,8 @@ def quantization_aware(
     tuning: FineTuning | None = None,
     *,
     io_dtype: str = "int8",
+    input_range: tuple[float, float] | None = None,
+    class_names: Sequence[str] | None = None,
     progress: Callable[[str], Any] | None = None,
 ) -> TFLiteModel:
     """Train a model further with rounding simulated in it, and convert it to int8.
@@ -73,6 +78,8 @@ def quantization_aware(
         labels: (count,) class indices.
         tuning: how to train.
         io_dtype: "int8", "uint8" or "float32".
+        input_range: (low, high) of the images, for the sidecar.
+        class_names: names of the classes, for the sidecar.
         progress: called with a line for each step.
 
     Returns:
@@ -90,7 +97,17 @@ def quantization_aware(
         aware = aware_twin(legacy, model, images)
         _fit(legacy, aware, model, images, labels, tuning, progress)
         content = _convert_aware(aware, tuple(model.inputs[0].shape[1:]), dtype)
-    return _described(content, model, dtype, tuning, time.perf_counter() - began)
+    sidecar = Sidecar.of(
+        inspect_tflite(content),
+        mode_named("int8"),
+        dtype,
+        seconds=time.perf_counter() - began,
+        model=model.name,
+        input_range=None if input_range is None else list(input_range),
+        class_names=None if class_names is None else list(class_names),
+        training={"method": "quantization-aware training", **tuning.to_dict()},
+    )
+    return TFLiteModel(content, sidecar)
 
 
 def pruned(
@@ -239,8 +256,6 @@ def _fit(
 def _convert_aware(aware: Any, shape: tuple[int, ...], dtype: str) -> bytes:
     import tensorflow as tf
 
-    from convert.tflite import flatbuffer
-
     signature = [tf.TensorSpec((1, *shape), tf.float32, name="images")]
     function = tf.function(lambda x: aware(x, training=False), input_signature=signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -250,22 +265,3 @@ def _convert_aware(aware: Any, shape: tuple[int, ...], dtype: str) -> bytes:
     converter.inference_input_type = tf.as_dtype(dtype)
     converter.inference_output_type = tf.as_dtype(dtype)
     return flatbuffer.finish(bytes(converter.convert()))
-
-
-def _described(
-    content: bytes, model: keras.Model, dtype: str, tuning: FineTuning, seconds: float
-) -> TFLiteModel:
-    from convert.pipeline import describe
-    from convert.tflite.inspection import inspect_tflite
-
-    training = {"method": "quantization-aware training", **tuning.to_dict()}
-    facts = describe(
-        mode_named("int8"),
-        dtype,
-        inspect_tflite(content),
-        seconds,
-        model=model.name,
-        output="model",
-        training=training,
-    )
-    return TFLiteModel(content, "int8", facts)

@@ -243,14 +243,15 @@ def test_a_kill_while_writing_leaves_the_old_file_whole(files, tmp_path):
     script = f"""
         import os, signal
         from pathlib import Path
-        from convert.converter import TFLiteModel
+        from convert import TFLiteModel
+        from convert.tflite.sidecar import Sidecar
         write = Path.write_bytes
         def half(self, content):
             write(self, content[: len(content) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         Path.write_bytes = half
-        content = Path({str(files["float32"])!r}).read_bytes()
-        TFLiteModel(content, "float32", {{}}).save({str(path)!r})
+        source = Path({str(files["float32"])!r})
+        TFLiteModel(source.read_bytes(), Sidecar.read(source)).save({str(path)!r})
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
     assert done.returncode == -signal.SIGKILL

@@ -72,12 +72,12 @@ def test_bad_options_are_answered_with_the_allowed_ones(build_model, options, me
 
 
 def test_a_file_that_computes_something_else_is_refused(build_model, monkeypatch):
-    made = signatures.float_tflite
+    made = signatures.trainable_flatbuffer
 
     def wrong(body, head, *rest):
         return made(body, replace(head, kernel=head.kernel * 1.01), *rest)
 
-    monkeypatch.setattr(signatures, "float_tflite", wrong)
+    monkeypatch.setattr(signatures, "trainable_flatbuffer", wrong)
     with pytest.raises(ValueError, match="trainable file differs from the Keras model by 0.0"):
         trainable_tflite(build_model(activation=None))
     kept = trainable_tflite(build_model(activation=None), verify=False)
