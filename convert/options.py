@@ -1,4 +1,4 @@
-"""What may be asked of a conversion besides the mode."""
+"""The options of a conversion, besides the mode."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -70,7 +70,7 @@ class ConversionOptions:
         max_drop: with "auto", leave as many layers in float32 as it takes to lose at most so many
             percentage points of top-1 on the validation images (of agreement, without labels).
         allow_select_ops: allow TensorFlow ops that need the Flex delegate.
-        minimum_images: how many distinct calibration images are asked for.
+        minimum_images: least number of distinct calibration images.
         lower: rewrite the model for LiteRT first (`convert.lowering`), which keeps its function.
         form: deployment form of condensed layers; see `keras_lwcnn.condensation.deploy`.
         verify: refuse files that do not compute what the Keras model does.
@@ -79,7 +79,7 @@ class ConversionOptions:
     io_dtype: str | None = None
     input_range: tuple[float, float] | None = None
     output: str = "model"
-    class_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = field(default=None, repr=False)
     description: str = ""
     author: str = ""
     license: str = ""
@@ -99,12 +99,18 @@ class ConversionOptions:
         """
         if not (self.quantization == "auto" or isinstance(self.quantization, QuantizationOptions)):
             raise ValueError(
-                f"quantization={self.quantization!r} has to be 'auto' or QuantizationOptions"
+                f"quantization={self.quantization!r} is unknown; allowed are 'auto' and "
+                "QuantizationOptions"
             )
         if self.max_drop is not None and self.quantization != "auto":
-            raise ValueError(f"max_drop={self.max_drop!r} needs quantization='auto'")
+            raise ValueError(
+                f"max_drop={self.max_drop!r} needs quantization='auto'; this is "
+                f"{self.quantization!r}. Add it, or leave max_drop out"
+            )
         if self.max_drop is not None and not self.max_drop >= 0:
-            raise ValueError(f"max_drop={self.max_drop!r} has to be 0 or more percentage points")
+            raise ValueError(
+                f"max_drop={self.max_drop!r} is no loss; allowed are 0 and more percentage points"
+            )
         if self.output not in OUTPUTS:
             allowed = ", ".join(OUTPUTS)
             raise ValueError(f"output={self.output!r} is unknown; allowed are {allowed}")

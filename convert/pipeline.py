@@ -58,16 +58,16 @@ def convert(
         model_squash=float_file.model_squash,
         file_squash=flatbuffer.squash(float_file.content),
     )
-    quantization, found = options.quantization, None
+    quantization, trials = options.quantization, None
     if quantization == "auto" and any(MODES[mode].activations == "int8" for mode in modes):
-        found = _search(float_file.content, source.calibration, validation, options, progress)
-        quantization = found.best.options
+        trials = _search(float_file.content, source.calibration, validation, options, progress)
+        quantization = trials.best.options
     writer = _Writer(
         source=source,
         float_file=float_file,
         verify=verify,
         quantization=quantization,
-        search=found,
+        search=trials,
         options=options,
         model_sha256=model_sha256,
         alone=len(modes) == 1,

@@ -1,4 +1,4 @@
-"""Files of an earlier conversion that a new one would only write again."""
+"""Files of an earlier conversion that need not be written again."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from convert.source.keras_file import sha256
 from convert.tflite.sidecar import Sidecar
 
 WITHOUT_EFFECT = ("description", "author", "license", "minimum_images", "verify")
-"""Options that change nothing of what a file computes."""
+"""Options that do not change what a file computes."""
 
 
 def reusable(
@@ -44,7 +44,7 @@ def reusable(
     if calibration is not None:
         checked = check_calibration(calibration, None, minimum=options.minimum_images)
         images = checked.facts["sha256"]
-    asked = json.loads(json.dumps(options.to_dict()))
+    options_now = json.loads(json.dumps(options.to_dict()))
     sidecars = {}
     for mode, path in paths.items():
         try:
@@ -53,7 +53,7 @@ def reusable(
             continue
         if sidecar.model_sha256 != digest:
             continue
-        other = _other_options(sidecar.options or {}, asked)
+        other = _other_options(sidecar.options or {}, options_now)
         if mode_named(mode).calibrated and (sidecar.calibration or {}).get("sha256") != images:
             other.append("other calibration images")
         if other:
@@ -65,10 +65,10 @@ def reusable(
     return sidecars
 
 
-def _other_options(before: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def _other_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Say which options differ; those that did not exist yet had their present default."""
     return [
         f"{name}={before[name]!r}, not {value!r}"
-        for name, value in asked.items()
+        for name, value in now.items()
         if before.get(name, value) != value and name not in WITHOUT_EFFECT
     ]

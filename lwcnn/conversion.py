@@ -230,7 +230,8 @@ def compared_modes(modes: Sequence[str] | None) -> list[Mode]:
     names = [mode.name for mode in chosen]
     if "float32" not in names:
         raise ValueError(
-            f"--modes {','.join(names)} lacks float32, which the others are compared with. Add it"
+            f"--modes has {', '.join(names)} but not float32, which the others are compared with. "
+            "Add it"
         )
     return chosen
 

@@ -212,7 +212,7 @@ def _check_classes(
 
 
 def _for_mode(progress: Callable[[str, int], Any] | None, mode: str) -> Callable[[int], Any] | None:
-    return None if progress is None else lambda done: progress(mode, done)
+    return None if progress is None else lambda count: progress(mode, count)
 
 
 def _row(

@@ -47,7 +47,7 @@ def lower(
         ValueError: unknown rewrites or form.
     """
     if unknown := [name for name in rewrites if name not in REWRITES]:
-        raise ValueError(f"unknown rewrites {unknown}; allowed are {', '.join(REWRITES)}")
+        raise ValueError(f"rewrites={unknown} are unknown; allowed are {', '.join(REWRITES)}")
     condensed = any(
         isinstance(call.layer, (LearnedGroupConv2D, CondensedDense)) for call in layer_calls(model)
     )
@@ -55,12 +55,13 @@ def lower(
         model = deploy(model, form)
     graph = view(model)
     rules: dict[str, Rule] = {}
-    done: dict[str, tuple[str, ...]] = {}
+    rewritten: dict[str, tuple[str, ...]] = {}
     for name in rewrites:
-        found = {layer: rule for layer, rule in REWRITES[name](graph).items() if layer not in rules}
-        if found:
-            rules.update(found)
-            done[name] = tuple(found)
+        claimed = REWRITES[name](graph)
+        own = {layer: rule for layer, rule in claimed.items() if layer not in rules}
+        if own:
+            rules |= own
+            rewritten[name] = tuple(own)
     if rules:
         model = rewrite(model, rules)
-    return model, LoweringReport(form if condensed else None, done)
+    return model, LoweringReport(form if condensed else None, rewritten)

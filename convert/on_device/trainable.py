@@ -75,7 +75,9 @@ def trainable_tflite(
         RuntimeError: the converter crashed.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r} is no size; allowed are whole numbers from 1")
+        raise ValueError(
+            f"batch_size={batch_size!r} is no batch; allowed are whole numbers, 1 or more"
+        )
     if unknown := [name for name in options if name not in OPTIONS]:
         raise ValueError(
             f"{unknown[0]}={options[unknown[0]]!r} does not apply to a trainable file; "

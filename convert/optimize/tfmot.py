@@ -19,16 +19,16 @@ from convert.tflite.sidecar import Sidecar
 from convert.tflite_model import TFLiteModel
 
 FINAL_SHARE = 0.5
-"""Share of the pruning steps after which the asked sparsity is reached."""
+"""Share of the training steps after which the wanted sparsity is reached."""
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How the network is trained on while it is quantized, pruned or clustered.
+    """How the network is trained further while it is quantized, pruned or clustered.
 
     Attributes:
         epochs: passes over the images.
-        batch_size: images a step.
+        batch_size: images per step.
         learning_rate: of Adam; a tenth or less of what trained the network.
         seed: of the order of images.
     """
@@ -48,7 +48,7 @@ class FineTuning:
                               ("learning_rate", "above 0")):  # fmt: skip
             value = getattr(self, name)
             if value <= 0:
-                raise ValueError(f"{name} has to be {allowed}, got {value}")
+                raise ValueError(f"{name}={value} is too small; allowed are values {allowed}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
@@ -86,7 +86,7 @@ def quantization_aware(
         The int8 file, with `facts["training"]` telling how it was trained.
 
     Raises:
-        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named.
+        ValueError: a layer, named, that tf_keras or tensorflow-model-optimization lacks.
     """
     tuning = tuning or FineTuning()
     dtype = io_dtype_for(mode_named("int8"), io_dtype)
@@ -133,10 +133,12 @@ def pruned(
         progress: called with a line for each step.
 
     Raises:
-        ValueError: a share outside of 0 to 1, or a layer without counterpart, named.
+        ValueError: a share outside of 0 to 1, or a layer without counterpart; the error names it.
     """
     if not 0 < sparsity < 1:
-        raise ValueError(f"sparsity={sparsity!r} has to be between 0 and 1")
+        raise ValueError(
+            f"sparsity={sparsity!r} is no share of weights; allowed are values between 0 and 1"
+        )
     tuning = tuning or FineTuning()
     steps = tuning.epochs * -(-len(images) // tuning.batch_size)
 
@@ -173,15 +175,15 @@ def clustered(
         model: a trained Keras 3 classifier, which stays as it is.
         images: float32 (count, height, width, channels), preprocessed.
         labels: (count,) class indices.
-        clusters: number of different weights a layer, 2 or more.
+        clusters: number of different weights per layer, 2 or more.
         tuning: how to train.
         progress: called with a line for each step.
 
     Raises:
-        ValueError: fewer than two clusters, or a layer without counterpart, named.
+        ValueError: fewer than two clusters, or a layer without counterpart; the error names it.
     """
     if clusters < 2:
-        raise ValueError(f"clusters={clusters!r} has to be 2 or more")
+        raise ValueError(f"clusters={clusters!r} are too few; allowed are 2 and more")
     tuning = tuning or FineTuning()
 
     def wrap(twin: Any, clustering: Any) -> tuple[Any, list[Any], Callable]:

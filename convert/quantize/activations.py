@@ -69,14 +69,14 @@ def collect(
     Returns:
         tensor index -> statistics.
     """
-    found: dict[int, _Accumulator] = {}
+    accumulators: dict[int, _Accumulator] = {}
     for values in activations(content, images):
         for index, value in values.items():
-            if index not in found:
+            if index not in accumulators:
                 low, high = limits.get(index, (float(value.min()), float(value.max())))
-                found[index] = _Accumulator(min(low, 0.0), max(high, 0.0))
-            found[index].add(value)
-    return {index: accumulator.result() for index, accumulator in found.items()}
+                accumulators[index] = _Accumulator(min(low, 0.0), max(high, 0.0))
+            accumulators[index].add(value)
+    return {index: accumulator.result() for index, accumulator in accumulators.items()}
 
 
 class _Accumulator:

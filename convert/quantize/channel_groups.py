@@ -1,7 +1,7 @@
 """Which channels of a float file may be rescaled, and which of them only together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -38,16 +38,16 @@ class Channels:
         mixed: whether each slot is read by a layer whose weights have one scale for several inputs.
     """
 
-    slots: dict[int, np.ndarray]
-    group: np.ndarray
-    fixed: np.ndarray
-    family: np.ndarray
-    limited: np.ndarray
-    mixed: np.ndarray
+    slots: dict[int, np.ndarray] = field(repr=False)
+    group: np.ndarray = field(repr=False)
+    fixed: np.ndarray = field(repr=False)
+    family: np.ndarray = field(repr=False)
+    limited: np.ndarray = field(repr=False)
+    mixed: np.ndarray = field(repr=False)
 
 
 def channels(model: schema.ModelT) -> Channels:
-    """Look at the ops of a float32 flatbuffer."""
+    """Return the channels of all activations of a float32 flatbuffer."""
     graph = model.subgraphs[0]
     slots = _slots(model)
     scaling = {id(layer.op) for layer in weighted_ops(model) if _reads_channels(layer, slots)}
@@ -61,8 +61,8 @@ def channels(model: schema.ModelT) -> Channels:
         limited[slots[target]] = name == "RELU6" or activation == RELU6
         if activation in SCALING and id(op) in scaling:
             mixed[slots[int(op.inputs[0])]] |= name != "DEPTHWISE_CONV_2D"
-        elif activation in SCALING and (found := _links(model, op, slots)) is not None:
-            links += found
+        elif activation in SCALING and (passed := _links(model, op, slots)) is not None:
+            links += passed
         else:
             for tensor in (*op.inputs, *op.outputs):
                 fixed[slots.get(int(tensor), NONE)] = True
@@ -86,15 +86,15 @@ def largest_of(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     return largest[group]
 
 
-def _any_of(found: np.ndarray, group: np.ndarray) -> np.ndarray:
-    return largest_of(found, group) > 0
+def _any_of(flags: np.ndarray, group: np.ndarray) -> np.ndarray:
+    return largest_of(flags, group) > 0
 
 
 def _slots(model: schema.ModelT) -> dict[int, np.ndarray]:
     graph = model.subgraphs[0]
-    made = (int(tensor) for op in graph.operators for tensor in op.outputs)
+    outputs = (int(tensor) for op in graph.operators for tensor in op.outputs)
     slots, start = {}, 0
-    for tensor in [*map(int, graph.inputs), *made]:
+    for tensor in [*map(int, graph.inputs), *outputs]:
         shape = graph.tensors[tensor].shape
         width = int(shape[-1]) if shape is not None and len(shape) else 1
         slots[tensor] = np.arange(start, start := start + width)

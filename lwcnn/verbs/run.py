@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         default="l_mobilenet",
-        help="a name that `lwcnn models` lists (default l_mobilenet)",
+        help="a name that `lwcnn models` lists (default %(default)s)",
     )
     add_data_arguments(parser, required=True)
     parser.add_argument(
