@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lwcnn.conversion import some_of
+
 if TYPE_CHECKING:
     from convert.tflite.sidecar import Sidecar
     from keras_lwcnn.data import ImageDataset
@@ -171,15 +173,11 @@ def check_classes(
     if len(own) != classes:
         raise ValueError(
             f"{dataset.name} has {len(own)} classes; {where} tells {classes} apart"
-            + (f": {_some(names)}" if names else "")
+            + (f": {some_of(names, 10)}" if names else "")
         )
     numbered = all(name.isdigit() for name in own) or all(name.isdigit() for name in names or ())
     if not numbered and own != list(names):
         raise ValueError(
-            f"{dataset.name} has the classes {_some(own)}; {where} has {_some(names)}. Give images "
-            "of the same classes in the same order"
+            f"{dataset.name} has the classes {some_of(own, 10)}; {where} has "
+            f"{some_of(names, 10)}. Give images of the same classes in the same order"
         )
-
-
-def _some(names: Sequence[str], count: int = 10) -> str:
-    return ", ".join(names[:count]) + (", …" if len(names) > count else "")

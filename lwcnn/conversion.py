@@ -272,3 +272,9 @@ def _validation_from(dataset: ImageDataset, input_range: Sequence[float]) -> tup
     indices = balanced_indices(dataset.val.labels, count)
     images = scale_images(dataset.val.images[indices], tuple(input_range))
     return images, dataset.val.labels[indices]
+
+
+def some_of(names: Sequence[str], most: int = 4) -> str:
+    """Join names; of more than `most`, join the first ones and say how many are left out."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,6 +1,8 @@
 """All rewrites, in one pass over a model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -11,7 +13,6 @@ from convert.lowering.normalization import normalization_as_depthwise
 from convert.lowering.pooling import average_pool_as_depthwise
 from convert.lowering.separable import fold_pointwise_separable
 from convert.lowering.view import View, view
-from convert.tflite.outside_delegate import LoweringReport
 from keras_lwcnn.condensation import deploy
 from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 from keras_lwcnn.model_graph import Rule, layer_calls, rewrite
@@ -26,6 +27,33 @@ REWRITES: dict[str, Callable[[View], dict[str, Rule]]] = {
     "carry_lone_activation": carry_lone_activation,
     "shorten_concatenation": shorten_concatenation,
 }
+
+
+@dataclass(frozen=True)
+class LoweringReport:
+    """What was rewritten.
+
+    Attributes:
+        form: deployment form of condensed layers, None where the model has none.
+        rewrites: by the name of a rewrite, the names of the layers that it replaced.
+    """
+
+    form: str | None
+    rewrites: dict[str, tuple[str, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict that JSON can hold."""
+        return {
+            "form": self.form,
+            "rewrites": {name: list(names) for name, names in self.rewrites.items()},
+        }
+
+    def __str__(self) -> str:
+        lines = [f"condensed layers as {self.form!r}"] if self.form else []
+        lines += [
+            f"{name}: {len(names)} ({', '.join(names)})" for name, names in self.rewrites.items()
+        ]
+        return "\n".join(lines) or "nothing to rewrite"
 
 
 def lower(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.tflite.metrics import softmax
 from keras_lwcnn.files import write_json
 from lwcnn.report.thumbnails import data_url
 
@@ -22,9 +23,9 @@ def write_samples(
 ) -> Path:
     """Choose images and store them with the predictions of every mode.
 
-    Half of them are images on which two modes disagree, and then images that all modes get wrong, so
-    that the reader sees first what quantization costs. The other half are the first images that all
-    modes get right.
+    Half of them are images on which two modes disagree, and then images that all modes get wrong,
+    so that the reader sees first what quantization costs. The other half are the first images that
+    all modes get right.
 
     Args:
         path: the JSON file to write.
@@ -54,7 +55,7 @@ def write_samples(
             "predictions": {
                 mode: {
                     "label": class_names[top1[mode][i]],
-                    "confidence": float(_softmax(values[i]).max()),
+                    "confidence": float(softmax(values[[i]]).max()),
                 }
                 for mode, values in logits.items()
             },
@@ -72,8 +73,3 @@ def write_samples(
 def read_samples(path: Path) -> dict[str, Any] | None:
     """Return what `write_samples` wrote, None when there is no such file."""
     return json.loads(path.read_text()) if path.is_file() else None
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()

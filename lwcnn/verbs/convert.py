@@ -13,6 +13,7 @@ from lwcnn.conversion import (
     checked_modes,
     convert_model,
     convert_trainable,
+    some_of,
 )
 
 EXTRA = "convert"
@@ -177,16 +178,10 @@ def delegation_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     rewrites = next((row["lowering"]["rewrites"] for row in rows if row.get("lowering")), {})
     lines = []
     if rewrites:
-        done = ", ".join(f"{name} ({_some(layers)})" for name, layers in rewrites.items())
+        done = ", ".join(f"{name} ({some_of(layers)})" for name, layers in rewrites.items())
         lines.append(f"rewritten for LiteRT: {done}")
     for row in rows:
         if left := row.get("outside_delegate"):
             ops = [f"{op['op']} of {op['layer']}" for op in left]
-            lines.append(f"{row['file']}: XNNPACK leaves out {_some(ops)}")
+            lines.append(f"{row['file']}: XNNPACK leaves out {some_of(ops)}")
     return lines
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    """Join the first names, and say how many more there are. The sidecar has all."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

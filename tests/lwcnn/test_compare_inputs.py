@@ -73,7 +73,7 @@ def test_a_data_set_of_other_classes_is_refused():
     check_classes(dataset("cat", "dog"), 2, ["cat", "dog"], file)
     check_classes(dataset("0", "1"), 2, ["cat", "dog"], file)
     check_classes(dataset("cat", "dog"), 2, None, file)
-    with pytest.raises(ValueError, match=r"pictures has 2 classes, m.float32.tflite .* 3 apart"):
+    with pytest.raises(ValueError, match=r"pictures has 2 classes; m.float32.tflite .* 3 apart"):
         check_classes(dataset("cat", "dog"), 3, ["cat", "dog", "owl"], file)
     with pytest.raises(ValueError, match=r"classes cat, owl; m.float32.tflite has cat, dog"):
         check_classes(dataset("cat", "owl"), 2, ["cat", "dog"], file)
