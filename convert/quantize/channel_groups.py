@@ -15,7 +15,7 @@ RELU6 = schema.ActivationFunctionType.RELU6
 SCALING = (schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU, RELU6)
 """Activations that a positive factor passes through, RELU6 below its limit."""
 CHANNELWISE = ("ADD", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "PAD", "RELU", "RELU6")
-"""Ops that make channel c of the channels c of their inputs, and scale with them."""
+"""Ops that compute channel c from channel c of each input; a factor passes through them."""
 
 NONE = np.zeros(0, int)
 Link = tuple[np.ndarray, np.ndarray]
@@ -25,16 +25,17 @@ Link = tuple[np.ndarray, np.ndarray]
 class Channels:
     """The channels (last axis) of all activations, each with a slot in the arrays.
 
-    A channel that goes through a concatenation, a pool or a sum is the same channel behind it: it
-    can only be rescaled everywhere at once, by the layers that make it and against those that read
-    it. Those of the input, of the output and of any other op are fixed.
+    A channel is still the same channel behind a concatenation, a pool or a sum. It can only be
+    rescaled in all these places at once: by a factor in the layers that compute it, and by its
+    inverse in those that read it. The channels of the model's input and output, and those that any
+    other op reads or computes, are fixed.
 
     Attributes:
         slots: tensor index -> slots of its channels.
-        group: of each slot; channels of one group have one factor.
+        group: group of each slot; the channels of a group share one factor.
         fixed: whether each slot's factor is 1.
-        family: of each slot; tensors with channels of one group are of one family.
-        limited: whether each slot comes out of a RELU6.
+        family: family of each slot; tensors that share a group belong to one family.
+        limited: whether each slot is an output of a RELU6.
         mixed: whether each slot is read by a layer whose weights have one scale for several inputs.
     """
 
@@ -111,7 +112,7 @@ def _reads_channels(layer: WeightedOp, slots: dict[int, np.ndarray]) -> bool:
 def _links(
     model: schema.ModelT, op: schema.OperatorT, slots: dict[int, np.ndarray]
 ) -> list[Link] | None:
-    """Return which channels an op passes on unchanged but for their values; None for others."""
+    """Return which output channels of an op are which input channels; None where they are others."""
     name = flatbuffer.op_name(model, op)
     target = slots[int(op.outputs[0])]
     sources = [slots.get(int(tensor)) for tensor in op.inputs]

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--form",
         choices=FORMS,
         default=FORMS[0],
-        help=f"of condensed networks, where the model is one (default {FORMS[0]})",
+        help=f"deployment form of a condensed network (default {FORMS[0]})",
     )
     parser.add_argument(
         "--no-lowering", action="store_true", help="do not rewrite the model for LiteRT first"

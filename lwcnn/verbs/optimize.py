@@ -19,10 +19,10 @@ DEFAULT_SPARSITY = 0.5
 DEFAULT_CLUSTERS = 32
 
 DESCRIPTION = """Train a network further with tensorflow-model-optimization. `--for int8`
-simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` zeroes weights and
-`--for clustered` leaves few different ones in a layer; they write MODEL.pruned.keras or
-MODEL.clustered.keras with its record, which `lwcnn convert` takes, and whose files are smaller once
-they are compressed. Compare them with the network's own files: lwcnn compare MODEL.*.tflite."""
+simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` sets weights to zero, and
+`--for clustered` leaves few different ones per layer. These two write MODEL.pruned.keras or
+MODEL.clustered.keras with its record, which `lwcnn convert` takes; the converted files are smaller
+after compression. Compare them with the network's own files: lwcnn compare MODEL.*.tflite."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,26 +35,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="way", choices=WAYS, required=True, help="what to train for")
     add_data_arguments(parser, required=False)
     parser.add_argument(
-        "--images", type=int, metavar="COUNT", help="training images, balanced (default: all)"
+        "--images",
+        type=int,
+        metavar="COUNT",
+        help="training images, balanced by class (default: all)",
     )
-    parser.add_argument("--epochs", type=int, default=1, help="passes over them (default 1)")
+    parser.add_argument("--epochs", type=int, default=1, help="passes over the images (default 1)")
     parser.add_argument("--batch-size", type=int, default=64, help="images per step (default 64)")
     parser.add_argument(
         "--learning-rate",
         type=float,
         default=1e-4,
-        help="of Adam (default 1e-4): a tenth or less of what trained the network",
+        help="learning rate of Adam (default 1e-4): a tenth or less of what trained the network",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of images")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the order of images (default 0)"
+    )
     parser.add_argument(
         "--sparsity",
         type=float,
-        help=f"pruned: share of weights at zero (default {DEFAULT_SPARSITY})",
+        help=f"with --for pruned: share of weights at zero (default {DEFAULT_SPARSITY})",
     )
     parser.add_argument(
         "--clusters",
         type=int,
-        help=f"clustered: different weights of a layer (default {DEFAULT_CLUSTERS})",
+        help=f"with --for clustered: different weights per layer (default {DEFAULT_CLUSTERS})",
     )
     parser.add_argument("--out", type=Path, help="folder for the result (default: the model's)")
     add_input_range_argument(parser)
