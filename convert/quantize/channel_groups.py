@@ -112,7 +112,7 @@ def _reads_channels(layer: WeightedOp, slots: dict[int, np.ndarray]) -> bool:
 def _links(
     model: schema.ModelT, op: schema.OperatorT, slots: dict[int, np.ndarray]
 ) -> list[Link] | None:
-    """Return which output channels of an op are which input channels; None where they are others."""
+    """Return pairs of input and output channels that an op passes on; None for other ops."""
     name = flatbuffer.op_name(model, op)
     target = slots[int(op.outputs[0])]
     sources = [slots.get(int(tensor)) for tensor in op.inputs]
