@@ -10,7 +10,7 @@ from convert.isolation import function_named, run_apart
 from convert.modes import io_dtype_for, mode_named
 from convert.options import ConversionOptions
 from convert.source.calibration import check_calibration
-from convert.source.keras_file import check_keras_file, input_shape, sha256
+from convert.source.keras_file import input_shape, sha256
 from convert.source.validation import check_validation
 from convert.tflite_model import TFLiteModel
 from keras_lwcnn.record import read_record
@@ -108,43 +108,44 @@ def to_tflites(
     if calibrated and representative_dataset is None:
         raise ValueError(
             f"mode {calibrated[0]!r} needs a representative_dataset of calibration images; "
-            "it is None. Give at least 20 images"
+            f"it is None. Give at least {checked.minimum_images} images"
         )
-    checked = with_recorded_range(model, checked)
-    shape = shape_taken(model)
-    arguments = {
-        "modes": list(chosen),
-        "options": checked,
-        "calibration": None,
-        "validation": None,
-        "model_sha256": sha256(model) if isinstance(model, str | Path) else None,
-    }
-    if calibrated:
-        arguments["calibration"] = check_calibration(
-            representative_dataset,
-            shape,
-            input_range=checked.input_range,
-            minimum=checked.minimum_images,
-        )
+    dataset = representative_dataset if calibrated else None
+    arguments = checked_arguments(model, dataset, checked)
+    arguments["modes"] = list(chosen)
+    arguments["model_sha256"] = sha256(model) if isinstance(model, str | Path) else None
+    arguments["validation"] = None
     if validation_data is not None:
-        arguments["validation"] = check_validation(validation_data, shape)
+        arguments["validation"] = check_validation(validation_data, shape_taken(model))
     files = run("convert.pipeline:convert", model, arguments, isolated, progress)
     return files if paths is None else {name: files[name].save(paths[name]) for name in chosen}
 
 
-def with_recorded_range(model: Any, options: ConversionOptions) -> ConversionOptions:
-    """Add the input range that the training record beside a `.keras` file tells, where needed.
+def checked_arguments(
+    model: Any, representative_dataset: Any, options: ConversionOptions
+) -> dict[str, Any]:
+    """Return options and calibration, checked as far as a model tells without being loaded.
+
+    The training record beside a `.keras` file adds the input range where the options have none.
 
     Raises:
         FileNotFoundError: `model` is a path without a file.
-        ValueError: the file is no `.keras` file, or what lies beside it is no training record.
+        ValueError: no `.keras` file, a file beside it that is no training record, a model that is
+            not covered, or what `check_calibration` refuses.
     """
-    if not isinstance(model, str | Path):
-        return options
-    check_keras_file(model)
-    if options.input_range is None and (recorded := read_record(model).get("input_range")):
-        return replace(options, input_range=tuple(recorded))
-    return options
+    shape = shape_taken(model)
+    record = read_record(model) if isinstance(model, str | Path) else {}
+    if options.input_range is None and record.get("input_range"):
+        options = replace(options, input_range=tuple(record["input_range"]))
+    calibration = None
+    if representative_dataset is not None:
+        calibration = check_calibration(
+            representative_dataset,
+            shape,
+            input_range=options.input_range,
+            minimum=options.minimum_images,
+        )
+    return {"options": options, "calibration": calibration}
 
 
 def shape_taken(model: Any) -> tuple[int, ...] | None:

@@ -39,6 +39,7 @@ class QuantizationOptions:
             ValueError: unknown `ranges`, or a percentile outside of (50, 100].
         """
         choose_range(np.ones(1), 0.0, 1.0, self.ranges, self.percentile)
+        object.__setattr__(self, "keep_float", tuple(self.keep_float))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""

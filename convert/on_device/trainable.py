@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convert.converter import run, shape_taken, with_recorded_range
+from convert.converter import checked_arguments, run
 from convert.options import ConversionOptions
-from convert.source.calibration import check_calibration
 from convert.tflite_model import TFLiteModel
 
 DEFAULT_BATCH_SIZE = 16
@@ -83,15 +82,7 @@ def trainable_tflite(
             f"{unknown[0]}={options[unknown[0]]!r} does not apply to a trainable file; "
             f"allowed are {', '.join(OPTIONS)}"
         )
-    checked = with_recorded_range(model, ConversionOptions(**options))
-    shape = shape_taken(model)
-    arguments = {"batch_size": batch_size, "options": checked, "calibration": None}
-    if representative_dataset is not None:
-        arguments["calibration"] = check_calibration(
-            representative_dataset,
-            shape,
-            input_range=checked.input_range,
-            minimum=checked.minimum_images,
-        )
+    arguments = checked_arguments(model, representative_dataset, ConversionOptions(**options))
+    arguments["batch_size"] = batch_size
     file = run("convert.on_device.build:build", model, arguments, isolated, progress)
     return file if path is None else file.save(path)

@@ -2,7 +2,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -87,8 +86,7 @@ def test_arguments_and_results_survive_the_way_into_the_process(images, tmp_path
     calibration = check_calibration(images, None, input_range=(-1, 1))
     value = {
         "options": options,
-        "paths": [Path("a"), None],
-        "nested": ({"x": 1.5}, b"TFL3", True),
+        "nested": [{"x": 1.5}, b"TFL3", True, None],
     }
     store({**value, "calibration": calibration}, tmp_path / "job")
     restored = restore(tmp_path / "job")
