@@ -76,8 +76,8 @@ for mode in ("float32", "float16", "dynamic", "int8", "int16x8"):
 """
 
 
-def measured(script, *arguments):
-    """Run a script in a fresh process; return its seconds and the peak memory of its tree."""
+def measured(script: str, *arguments: str | Path) -> tuple[float, int]:
+    """Run a script in a fresh process; return its seconds, and peak bytes with all its children."""
     began = time.perf_counter()
     child = psutil.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
@@ -100,8 +100,8 @@ def measured(script, *arguments):
     return time.perf_counter() - began, peak
 
 
-def main():
-    """Measure in turn and write the rows."""
+def main() -> None:
+    """Measure both ways in turns and append the rows."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "conversion_cost.jsonl")

@@ -14,7 +14,9 @@ engine that `convert.MODES` names. The mode weight_int8 is left out: TensorFlow 
 import argparse
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +32,12 @@ CALIBRATION = 300
 # The input and output types of these modes, for both engines: ai-edge-quantizer has no others.
 INTERFACE = {"int8": "int8", "int16x8": "int16"}
 
+# (mode, engine) -> (content of a file, seconds that making it took).
+Files = dict[tuple[str, str], tuple[bytes, float]]
 
-def tensorflow(model, float_file, mode, images):
-    """Make a mode with TensorFlow's quantizer."""
+
+def tensorflow(model: Any, float_file: bytes, mode: str, images: np.ndarray) -> bytes:
+    """Return the file of a mode by TensorFlow's quantizer."""
     import tensorflow as tf
 
     if mode in INTERFACE:
@@ -50,8 +55,8 @@ def tensorflow(model, float_file, mode, images):
         return bytes(converter.convert())
 
 
-def edge(model, float_file, mode, images):
-    """Make a mode with ai-edge-quantizer."""
+def edge(model: Any, float_file: bytes, mode: str, images: np.ndarray) -> bytes:
+    """Return the file of a mode by ai-edge-quantizer."""
     if mode not in INTERFACE:
         return quantize(float_file, MODES[mode])
     from ai_edge_quantizer import quantizer, recipe
@@ -64,11 +69,11 @@ def edge(model, float_file, mode, images):
         return bytes(work.quantize(work.calibrate(data)).quantized_model)
 
 
-ENGINES = {"tensorflow": tensorflow, "ai-edge-quantizer": edge}
+ENGINES: dict[str, Callable[..., bytes]] = {"tensorflow": tensorflow, "ai-edge-quantizer": edge}
 
 
-def make(path, images, modes):
-    """Return (mode, engine) -> (content, seconds) of a Keras model's files."""
+def make(path: Path, images: np.ndarray, modes: Sequence[str]) -> Files:
+    """Return the files of a Keras model, the float32 file first."""
     from convert.lowering import lower
     from convert.source import float_tflite as source
     from convert.tflite import flatbuffer
@@ -76,7 +81,7 @@ def make(path, images, modes):
     model, _ = lower(source.load_model(path), "masked")
     began = time.perf_counter()
     float_file = flatbuffer.finish(source.float_tflite(model), "logits")
-    files = {("float32", MODES["float32"].engine): (float_file, time.perf_counter() - began)}
+    files: Files = {("float32", MODES["float32"].engine): (float_file, time.perf_counter() - began)}
     for mode in modes:
         for engine, quantizer in ENGINES.items():
             began = time.perf_counter()
@@ -89,8 +94,18 @@ def make(path, images, modes):
     return files
 
 
-def measure(name, files, images, labels, bench):
-    """Return a row for each of a model's files, as `make` returned them."""
+def measure(
+    name: str, files: Files, images: np.ndarray, labels: np.ndarray, bench: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return a row for each of a model's files, compared with the first.
+
+    Args:
+        name: of the model, for the rows.
+        files: the files.
+        images: test images, scaled to [-1, 1].
+        labels: their class numbers.
+        bench: settings of the timing.
+    """
     with tempfile.TemporaryDirectory() as folder:
         paths = {key: Path(folder, f"{'.'.join(key)}.tflite") for key in files}
         for key, path in paths.items():
@@ -125,7 +140,7 @@ def measure(name, files, images, labels, bench):
     return rows
 
 
-def markdown(rows):
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as a table."""
     header = ("model", "mode", "engine", "chosen", "top-1 lost", "agrees with float32", "bytes",
               "pieces", "delegated ops", "seconds to make", "times float32's latency")  # fmt: skip
@@ -150,7 +165,7 @@ def markdown(rows):
     return markdown_table(header, lines)
 
 
-def main():
+def main() -> None:
     """Make the files, measure them, append the rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="+", type=Path, help=".keras, for inputs in [-1, 1]")
@@ -164,7 +179,7 @@ def main():
     data = np.load(args.data)
     order = np.random.default_rng(0).permutation(len(data["x_train"]))[:CALIBRATION]
 
-    def scaled(images):
+    def scaled(images: np.ndarray) -> np.ndarray:
         return images.astype(np.float32) / 127.5 - 1
 
     calibration = scaled(data["x_train"][order])
