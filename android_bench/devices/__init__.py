@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import Completed
+from android_bench.interfaces import Device
 
 __all__ = ["Completed", "DEVICES", "Device", "open_device"]
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import COPY_SECONDS, SECONDS, Completed, run_local
 from android_bench.devices.phone import SCRIPT, Phone, parse_phone
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
@@ -15,6 +14,7 @@ from android_bench.document import last_line
 from android_bench.engines.benchmark_model import BenchmarkModel
 from android_bench.engines.c_runner import CRunner
 from android_bench.errors import ConnectionLost, DeviceError
+from android_bench.interfaces import Device
 
 FOLDER = "/data/local/tmp"
 

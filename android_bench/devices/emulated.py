@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import Completed, run_local
 from android_bench.emulated.cores import find_core
 from android_bench.emulated.setup import Emulator, find_emulator
-from android_bench.engines.instruction_counter import InstructionCounter
+from android_bench.engines.instruction_counter import CountingDevice, InstructionCounter
 
 
-class Emulated(Device):
+class Emulated(CountingDevice):
     """A core under QEMU's user mode.
 
     Args:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import Completed, run_local
 from android_bench.engines.python_worker import PythonWorker
+from android_bench.interfaces import Device
 
 
 class Host(Device):

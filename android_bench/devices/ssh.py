@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import COPY_SECONDS, Completed, run_local
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
 from android_bench.document import last_line
 from android_bench.engines.python_worker import PythonWorker
 from android_bench.errors import ConnectionLost, DeviceError
+from android_bench.interfaces import Device
 
 # What ssh prints on its standard error, and what that means to the user.
 _TRANSPORT = (

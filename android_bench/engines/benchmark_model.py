@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.devices.local import Completed
 from android_bench.document import last_line
-from android_bench.engines.engine import WithoutPython, check_program, push_program
 from android_bench.engines.tool_output import ToolOutput, parse_tool_output
+from android_bench.engines.without_python import WithoutPython, check_program, push_program
 from android_bench.errors import DeviceError
+from android_bench.interfaces import Device
 from android_bench.options import BenchmarkOptions
 
 #: The options that the tool has by the same names.

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from android_bench.devices.device import Device
 from android_bench.document import read_document
 from android_bench.engines import expected_outputs
 from android_bench.engines.bundle import LOADERS, bundle
-from android_bench.engines.engine import WithoutPython, check_program, push_program
+from android_bench.engines.without_python import WithoutPython, check_program, push_program
+from android_bench.interfaces import Device
 from android_bench.options import BenchmarkOptions
 from android_bench.script import call_script
 

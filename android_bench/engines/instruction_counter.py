@@ -1,13 +1,13 @@
 """Counting instructions in place of taking times, on an emulated core."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
+from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from android_bench.emulated.counts import Counts
 from android_bench.emulated.setup import Emulator
@@ -17,13 +17,10 @@ from android_bench.engines.c_runner import (
     run_prepared,
     runner_arguments,
 )
-from android_bench.engines.engine import Engine, facts_and_state
 from android_bench.engines.python_worker import PythonWorker
 from android_bench.errors import DeviceError
+from android_bench.interfaces import Device, Engine
 from android_bench.options import BenchmarkOptions
-
-if TYPE_CHECKING:
-    from android_bench.devices.emulated import Emulated
 
 MARKED_WORKER = Path(__file__).with_name("marked_worker.py")
 
@@ -39,6 +36,20 @@ RUNS = {"warmup_runs": 2, "num_runs": 2, "min_secs": 0.0, "warmup_min_secs": 0.0
 #: Ops that LiteRT's own int8 kernels compute alike on every processor.
 EXACT_OPS = {"AVERAGE_POOL_2D", "DEQUANTIZE", "GATHER", "MAX_POOL_2D", "QUANTIZE", "RESHAPE",
              "SOFTMAX", "TRANSPOSE"}  # fmt: skip
+
+
+class CountingDevice(Device):
+    """A device that can count what it runs.
+
+    Attributes:
+        folder: the session's folder, on this machine.
+    """
+
+    folder: Path
+
+    @abstractmethod
+    def counting(self, path: Path | None) -> AbstractContextManager[None]:
+        """Write the instructions of what runs in the block to a file; None counts nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class InstructionCounter(Engine):
         return self.emulator.engine
 
     def measure(
-        self, device: Emulated, models: Sequence[Path], options: BenchmarkOptions
+        self, device: CountingDevice, models: Sequence[Path], options: BenchmarkOptions
     ) -> dict[str, Any]:
         """Count the instructions of one inference of each model, after two to warm up.
 
@@ -81,11 +92,11 @@ class InstructionCounter(Engine):
         with tempfile.TemporaryDirectory(dir=device.folder) as folder:
             prepared = prepare_models(models, options, Path(folder), limit)
             reports = [self._count(device, model, options, limit) for model in prepared]
-        facts, state = facts_and_state(device)
+        facts, state = device.facts_and_state()
         return {"facts": facts, "before": state, "after": state, "models": reports}
 
     def profile(
-        self, device: Emulated, model: Path, options: BenchmarkOptions
+        self, device: CountingDevice, model: Path, options: BenchmarkOptions
     ) -> tuple[list[list[dict[str, Any]]], tuple[int, ...], list[dict[str, Any]]]:
         """Run one inference under LiteRT's profiler, with a clock that counts its own readings.
 
@@ -114,7 +125,11 @@ class InstructionCounter(Engine):
         return document["models"][0]["profile"], Counts.read(file).ticks, prepared.graph
 
     def _count(
-        self, device: Emulated, prepared: PreparedModel, options: BenchmarkOptions, limit: float
+        self,
+        device: CountingDevice,
+        prepared: PreparedModel,
+        options: BenchmarkOptions,
+        limit: float,
     ) -> dict[str, Any]:
         """Return one model's part of the document."""
         file = device.folder / "counts" if self.emulator.can_count else None
@@ -144,7 +159,7 @@ class InstructionCounter(Engine):
 
     def _run(
         self,
-        device: Emulated,
+        device: CountingDevice,
         prepared: PreparedModel,
         options: BenchmarkOptions,
         limit: float,
@@ -162,7 +177,7 @@ class InstructionCounter(Engine):
             return run_prepared(device, program, [prepared], limit, "emulated aarch64")
 
     def _by_worker(
-        self, device: Emulated, prepared: PreparedModel, options: BenchmarkOptions
+        self, device: CountingDevice, prepared: PreparedModel, options: BenchmarkOptions
     ) -> dict[str, Any]:
         """Run the worker in the emulated Python; compare its outputs by their checksums."""
         worker = PythonWorker(self.python, MARKED_WORKER)

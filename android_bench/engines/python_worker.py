@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from android_bench import worker
-from android_bench.devices.device import Device
 from android_bench.devices.local import SECONDS
 from android_bench.document import read_document
-from android_bench.engines.engine import Engine
+from android_bench.interfaces import Device, Engine
 from android_bench.options import BenchmarkOptions
 
 WORKER = Path(worker.__file__)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from android_bench import DeviceError, benchmark_interleaved
-from android_bench.devices.device import Device
 from android_bench.devices.local import run_local
 from android_bench.engines.benchmark_model import BenchmarkModel, turns
 from android_bench.engines.c_runner import CRunner
 from android_bench.engines.python_worker import PythonWorker
+from android_bench.interfaces import Device
 from lwcnn.rows import validate_row
 
 FACTS = {

@@ -1,4 +1,4 @@
-"""The one interface that every device has: how to bring files and run programs there."""
+"""The two interfaces: a device brings files and runs programs, an engine measures files there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from android_bench.devices.local import Completed
+from android_bench.options import BenchmarkOptions
 
-if TYPE_CHECKING:
-    from android_bench.engines.engine import Engine
+#: The facts of a device that change while it works.
+STATE = ("governor", "frequencies_mhz", "temperatures_c")
 
 
 class Device(ABC):
@@ -53,6 +54,11 @@ class Device(ABC):
         mask of its fastest CPUs). A value is None where it is unknown.
         """
 
+    def facts_and_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the facts that do not change, and the state at this time."""
+        facts = self.facts()
+        return facts, {name: facts.pop(name) for name in STATE}
+
     @abstractmethod
     def close(self) -> None:
         """Remove the session's files and end its processes; may be called twice."""
@@ -67,3 +73,35 @@ class Device(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Engine(ABC):
+    """How files are measured on a device.
+
+    Attributes:
+        name: as rows name it: "worker", "runner" or "benchmark_model".
+    """
+
+    name: str
+
+    @abstractmethod
+    def measure(
+        self, device: Device, models: Sequence[Path], options: BenchmarkOptions
+    ) -> dict[str, Any]:
+        """Measure the models, interleaved when there are several.
+
+        Args:
+            device: where.
+            models: local paths of `.tflite` files.
+            options: how; `input_files` are local paths.
+
+        Returns:
+            The document that `android_bench/worker.py` describes. In place of "sessions_us" an
+            engine may have "summaries", one `Summary` per session. One that counts instructions
+            adds "instructions", "instruction_classes" and "instruction_kernels" to each model, and
+            leaves its times None and its "sessions_us" empty.
+
+        Raises:
+            ValueError: a model or an option is at fault.
+            DeviceError: the device is.
+        """
