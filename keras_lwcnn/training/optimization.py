@@ -4,17 +4,37 @@ import keras
 import numpy as np
 
 from keras_lwcnn.losses import ClassBalancedFocalLoss
+from keras_lwcnn.training.muon import KernelMuon, depthwise_paths
 from keras_lwcnn.training.recipe import Recipe
 
 
-def optimizer_of(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a run of `steps` steps in all."""
+def optimizer_of(
+    recipe: Recipe, steps: int, model: keras.Model | None = None
+) -> keras.optimizers.Optimizer:
+    """Make the optimizer of a run.
+
+    Args:
+        recipe: the settings.
+        steps: of the whole run.
+        model: what is trained, for `muon`: it tells which variables AdamW takes (depthwise kernels
+            and the last layer).
+    """
     shared = {
         "learning_rate": _schedule(recipe, steps),
         "weight_decay": recipe.weight_decay or None,
         "use_ema": recipe.ema > 0,
         "ema_momentum": recipe.ema or 0.99,
     }
+    if recipe.optimizer == "muon":
+        depthwise = depthwise_paths(model) if model else []
+        classifier = [v.path for v in model.layers[-1].trainable_variables] if model else []
+        return KernelMuon(
+            adamw_paths=[*depthwise, *classifier],
+            undecayed_paths=depthwise,
+            adam_lr_ratio=recipe.adam_learning_rate / recipe.learning_rate,
+            adam_weight_decay=recipe.adam_weight_decay or None,
+            **shared,
+        )
     if recipe.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
     elif recipe.optimizer == "adam":

@@ -117,7 +117,9 @@ def train(
         if not recipe.settle_batches:
             _warn_of_unsettled(working, steps)
         _warn_of_unaveraged(recipe.ema, steps)
-        whole.compile(optimizer=optimizer_of(recipe, steps), **_measures(recipe, dataset, output))
+        whole.compile(
+            optimizer=optimizer_of(recipe, steps, working), **_measures(recipe, dataset, output)
+        )
         if steps_per_call > 1:
             # Measures are built from a batch; `fit` would build them from a stack.
             whole.test_on_batch(*validation[0])
