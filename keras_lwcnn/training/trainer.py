@@ -18,12 +18,17 @@ from keras_lwcnn.training.checkpoint import Checkpoint
 from keras_lwcnn.training.distributed import this_part, written_by_first
 from keras_lwcnn.training.freezing import frozen
 from keras_lwcnn.training.numerics import training_copy
-from keras_lwcnn.training.optimization import loss_of, optimizer_of
+from keras_lwcnn.training.optimization import learning_rates, loss_of, optimizer_of
 from keras_lwcnn.training.preparation import with_preparation
 from keras_lwcnn.training.progress import RichProgress
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
-from keras_lwcnn.training.scanning import ScannedModel, StackedBatches, check_steps_per_call
+from keras_lwcnn.training.scanning import (
+    GivenRate,
+    ScannedModel,
+    StackedSteps,
+    check_steps_per_call,
+)
 from keras_lwcnn.training.statistics import settle_statistics, unsettled_share
 from keras_lwcnn.version import __version__
 
