@@ -37,7 +37,7 @@ $(BIN)/python:
 
 $(DEMO_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "== installing keras-lwcnn and what it needs"
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --editable '.[convert]'
 	@touch $@
 
 $(STAMP): setup.cfg pyproject.toml | $(BIN)/python

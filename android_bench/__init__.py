@@ -6,7 +6,6 @@ Needs numpy and LiteRT alone, so that it runs where Keras and TensorFlow do not.
 from android_bench.benchmark import BenchmarkOptions, benchmark, benchmark_interleaved
 from android_bench.devices import DEVICES, Device, DeviceError, open_device
 from android_bench.result import BenchmarkResult
-from android_bench.rows import append_rows, read_rows, validate_row
 
 __all__ = [
     "DEVICES",
@@ -14,10 +13,7 @@ __all__ = [
     "BenchmarkResult",
     "Device",
     "DeviceError",
-    "append_rows",
     "benchmark",
     "benchmark_interleaved",
     "open_device",
-    "read_rows",
-    "validate_row",
 ]

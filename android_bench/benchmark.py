@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from android_bench import rows
 from android_bench.devices import Device, open_device
-from android_bench.result import BenchmarkResult
+from android_bench.result import BenchmarkResult, now
 from android_bench.statistics import merge, summarize
 
 
@@ -145,7 +144,7 @@ def benchmark_interleaved(
     finally:
         if opened is not device:
             opened.close()
-    run, date = uuid.uuid4().hex[:12], rows.now()
+    run, date = uuid.uuid4().hex[:12], now()
     return [
         _result(document, i, path, digest, opened.name, chosen, run, date)
         for i, (path, digest) in enumerate(zip(paths, digests, strict=True))

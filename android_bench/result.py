@@ -1,7 +1,14 @@
 """What one benchmark of one model gives; its fields are the row's."""
 
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
 from typing import Any
+
+
+def now() -> str:
+    """Return the present time as rows write it: ISO 8601 in UTC, whole seconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
 
 _RAW = {"in_row": False}  # kept on the result, too long for a row
 

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from android_bench.rows import now
 from benchmarks.pages import ROOT
+from lwcnn.rows import now
 
 STORED = ROOT / "benchmarks" / "results" / "condensation.jsonl"
 TOLERANCE = 1e-5

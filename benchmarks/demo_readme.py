@@ -7,11 +7,11 @@ Stores the rows in benchmarks/results/demo.jsonl, rewrites the README's block be
 import shutil
 import sys
 
-from android_bench import read_rows
 from benchmarks.pages import ROOT, fill_block
 from keras_lwcnn.files import written_beside
-from keras_lwcnn.report import figures
-from keras_lwcnn.report.summary import RunSummary, summarize
+from lwcnn.report import figures
+from lwcnn.report.summary import RunSummary, summarize
+from lwcnn.rows import read_rows
 
 STORED = ROOT / "benchmarks" / "results" / "demo.jsonl"
 

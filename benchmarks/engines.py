@@ -21,7 +21,7 @@ from android_bench import benchmark_interleaved
 from android_bench.statistics import paired_ratio
 from benchmarks.pages import markdown_table
 from convert import MODES, compare, inspect_tflite
-from convert.quantization import quantize
+from convert.quantize.quantization import quantize
 from convert.quiet import quiet
 
 CALIBRATION = 300
@@ -67,8 +67,9 @@ ENGINES = {"tensorflow": tensorflow, "ai-edge-quantizer": edge}
 
 def make(path, images, modes):
     """Return (mode, engine) -> (content, seconds) of a Keras model's files."""
-    from convert import flatbuffer, graph
     from convert.lowering import lower
+    from convert.source import float_tflite as graph
+    from convert.tflite import flatbuffer
 
     model, _ = lower(graph.load_model(path), "masked")
     began = time.perf_counter()

@@ -24,10 +24,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from android_bench import benchmark
-from android_bench.rows import now
 from android_bench.statistics import paired_ratio, percentile
 from android_bench.worker import machine_facts
 from benchmarks.pages import ROOT, markdown_table
+from lwcnn.rows import now
 
 NETWORKS = {32: ("l_mobilenet", "condensenext-masked"), 224: ("mobilenet_v2", "xception_lite")}
 LOW, HIGH = 0.95, 1.05

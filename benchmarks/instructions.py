@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from android_bench import append_rows, benchmark, read_rows
+from android_bench import benchmark
 from android_bench.emulated import CORES, Emulated, setup_emulator
 from benchmarks.pages import ROOT, markdown_table
 from keras_lwcnn.files import write_bytes
+from lwcnn.rows import append_rows, read_rows
 
 DEFAULT_CORES = ("cortex-a53", "cortex-a72", "cortex-a76")
 

@@ -22,8 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from android_bench.rows import now
 from benchmarks.pages import ROOT, fill_block, markdown_table
+from lwcnn.rows import now
 
 STORED = ROOT / "benchmarks" / "results" / "int8_accuracy.jsonl"
 CALIBRATION, VALIDATION, TUNING = 300, 1000, 10_000
@@ -79,7 +79,7 @@ def edge_static(model: Any, images: Images) -> tuple[bytes, dict]:
 
 def aware(model: Any, images: Images) -> tuple[bytes, dict]:
     """Quantize after quantization-aware training."""
-    from convert import tfmot
+    from convert.optimize import tfmot
 
     made = tfmot.quantization_aware(model, *images.tuning, tfmot.FineTuning())
     return made.content, {"training": made.facts["training"]}
@@ -87,7 +87,7 @@ def aware(model: Any, images: Images) -> tuple[bytes, dict]:
 
 def pruned(model: Any, images: Images) -> tuple[bytes, dict]:
     """Quantize after half of the weights were pruned away in training."""
-    from convert import tfmot
+    from convert.optimize import tfmot
 
     sparse = tfmot.pruned(model, *images.tuning, 0.5, tfmot.FineTuning())
     return stock(sparse, images)[0], {"training": tfmot.FineTuning().to_dict() | {"sparsity": 0.5}}
@@ -95,7 +95,7 @@ def pruned(model: Any, images: Images) -> tuple[bytes, dict]:
 
 def clustered(model: Any, images: Images) -> tuple[bytes, dict]:
     """Quantize after training with 32 different weights a layer."""
-    from convert import tfmot
+    from convert.optimize import tfmot
 
     few = tfmot.clustered(model, *images.tuning, 32, tfmot.FineTuning())
     return stock(few, images)[0], {"training": tfmot.FineTuning().to_dict() | {"clusters": 32}}

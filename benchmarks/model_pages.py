@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from android_bench import read_rows
 from benchmarks.pages import ROOT, markdown_table
 from keras_lwcnn.models import model_named
 from keras_lwcnn.training import RECIPES, Recipe
 from keras_lwcnn.weights import ShippedSet
+from lwcnn.rows import read_rows
 
 RESULTS = ROOT / "benchmarks" / "results"
 PUBLISHED_TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000}

@@ -38,7 +38,7 @@ from benchmarks.pages import ROOT, fill_block, markdown_table
 STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
 # Else JAX takes most of a GPU's memory for the first of several processes.
 SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-LWCNN = [sys.executable, "-c", "import sys; from keras_lwcnn.cli import main; sys.exit(main())"]
+LWCNN = [sys.executable, "-c", "import sys; from lwcnn.main import main; sys.exit(main())"]
 
 
 def train_and_compare(

@@ -36,11 +36,11 @@ def ship(network: str, folder: Path, package: Path = FOLDER) -> ShippedSet:
     """
     import keras
 
-    from keras_lwcnn.cli.common import DataSource, loaded
     from keras_lwcnn.condensation import is_condensed
     from keras_lwcnn.record import read_record
     from keras_lwcnn.weights.archive import arrays_of, pack
     from keras_lwcnn.weights.packaging import add_set, describe
+    from lwcnn.common import DataSource, loaded
 
     file = folder / "model.keras"
     record = read_record(file)
@@ -66,11 +66,11 @@ def measure(
     dataset: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Build a network with the weights to ship; return its costs, and a row a converted file."""
-    from keras_lwcnn.cli.compare import compare_files
-    from keras_lwcnn.cli.conversion import convert_model
     from keras_lwcnn.costs import costs
     from keras_lwcnn.models import build
     from keras_lwcnn.weights.loading import assign
+    from lwcnn.conversion import convert_model
+    from lwcnn.verbs.compare import compare_files
 
     model = build(
         network,

@@ -19,13 +19,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from android_bench import append_rows, benchmark_interleaved, read_rows
+from android_bench import benchmark_interleaved
 from android_bench.emulated import CORES, setup_emulator
-from android_bench.reports.plots import accuracy_points, plot_accuracy
 from benchmarks.instructions import DEFAULT_CORES, count
 from benchmarks.pages import ROOT
-from keras_lwcnn.cli.compare import compare_files
-from keras_lwcnn.cli.conversion import convert_model
+from lwcnn.conversion import convert_model
+from lwcnn.report.bench_plots import accuracy_points, plot_accuracy
+from lwcnn.rows import append_rows, read_rows
+from lwcnn.verbs.compare import compare_files
 
 MODES = ("float32", "int8")
 HOST = "host"

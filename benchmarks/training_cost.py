@@ -10,8 +10,8 @@ shown when the machine was quiet.
 import shutil
 import sys
 
-from android_bench import read_rows
 from benchmarks.pages import ROOT, fill_block, markdown_table
+from lwcnn.rows import read_rows
 
 STORED = ROOT / "benchmarks" / "results" / "training_cost.jsonl"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from convert.calibration import check_calibration
-from convert.keras_file import check_keras_file, sha256
 from convert.modes import Mode, io_dtype_for, mode_named
 from convert.options import ConversionOptions
-from convert.sidecar import write_sidecar
+from convert.source.calibration import check_calibration
+from convert.source.keras_file import check_keras_file, sha256
+from convert.tflite.sidecar import write_sidecar
 from keras_lwcnn.files import write_bytes
 from keras_lwcnn.record import read_record
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from convert.calibration import Calibration, check_calibration
 from convert.converter import TFLiteModel
-from convert.keras_file import input_shape
 from convert.options import ConversionOptions
+from convert.source.calibration import Calibration, check_calibration
+from convert.source.keras_file import input_shape
 
 SHOWN_CHARACTERS = 4000
 RAISED = {"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}

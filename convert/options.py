@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from convert.calibration import MINIMUM_IMAGES
 from convert.modes import OUTPUTS
-from convert.ranges import choose_range
+from convert.quantize.ranges import choose_range
+from convert.source.calibration import MINIMUM_IMAGES
 
 
 @dataclass(frozen=True)

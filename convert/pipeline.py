@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from convert.calibration import Calibration, check_calibration
 from convert.converter import TFLiteModel, io_dtype
-from convert.inspection import FileFacts, inspect_tflite
 from convert.modes import MODES, Mode
 from convert.options import ConversionOptions
-from convert.quantization import quantize
+from convert.quantize.quantization import quantize
+from convert.quantize.search import Judge, Search, search
 from convert.quiet import quiet
-from convert.search import Judge, Search, search
-from convert.sidecar import package_versions
-from convert.tensor_names import layer_of
-from convert.verification import check_verification, compare_with_keras
+from convert.source.calibration import Calibration, check_calibration
+from convert.tflite.inspection import FileFacts, inspect_tflite
+from convert.tflite.sidecar import package_versions
+from convert.tflite.tensor_names import layer_of
+from convert.tflite.verification import check_verification, compare_with_keras
 
 VERIFIED_IMAGES = 64
 VERIFIED_VALUES = 1_000_000
@@ -45,8 +45,9 @@ def convert(
         progress: called with a line for each step.
     """
     with quiet():  # TensorFlow talks while it is imported
-        from convert import flatbuffer, graph
         from convert.lowering import lower, outside_delegate
+        from convert.source import float_tflite as graph
+        from convert.tflite import flatbuffer
 
     if isinstance(model, str | Path):
         progress("loading the model")
@@ -114,7 +115,7 @@ def calibrate(
     Raises:
         ValueError: what `check_calibration` refuses, or images unlike those of the training.
     """
-    from convert import preprocessing
+    from convert.source import input_range as preprocessing
 
     input_range = options.input_range or preprocessing.declared_range(model)
     if dataset is None:
@@ -160,7 +161,8 @@ def _search(
     max_drop: float | None,
     progress: Callable[[str], Any],
 ) -> Search:
-    from convert import flatbuffer, weights
+    from convert.quantize import weighted_ops as weights
+    from convert.tflite import flatbuffer
 
     images = calibration.images
     if validation is None:
@@ -192,7 +194,7 @@ def _one_mode(
     try:
         found = inspect_tflite(content)
     except ValueError as error:
-        from convert import flatbuffer
+        from convert.tflite import flatbuffer
 
         dead = flatbuffer.without_range(content)
         why = f"; on all calibration images {layer_of(dead[0])} gives nothing but 0" if dead else ""
@@ -214,7 +216,7 @@ def _one_mode(
 
 def with_metadata(content: bytes, options: ConversionOptions, shared: dict[str, Any]) -> bytes:
     """Write labels, normalization and texts into a file that takes images."""
-    from convert import metadata
+    from convert.tflite import metadata
 
     if not metadata.can_describe(content):
         return content

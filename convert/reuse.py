@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from convert.calibration import Calibration, check_calibration
-from convert.keras_file import sha256
 from convert.modes import mode_named
 from convert.options import ConversionOptions
-from convert.sidecar import read_sidecar
+from convert.source.calibration import Calibration, check_calibration
+from convert.source.keras_file import sha256
+from convert.tflite.sidecar import read_sidecar
 
 WITHOUT_EFFECT = ("description", "author", "license", "minimum_images", "verify")
 """Options that change nothing of what a file computes."""

@@ -1,18 +1,18 @@
 """Lightweight CNNs for embedded systems in Keras 3: builders, costs, data and training.
 
-Names are loaded when they are first used, so that importing the package costs nothing. Once Keras
-itself is imported, by anyone, the package's layers are registered: `keras.saving.load_model` then
-opens every saved network of the package.
+Importing the package imports Keras and registers the package's layers, losses and optimizers, so
+that `keras.saving.load_model` opens every network that it saved. Where Keras is not installed, what
+does without it (data, records of trainings) still works.
 """
 
+import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
-
-import wrapt
 
 from keras_lwcnn.version import __version__
 
-# Public name -> the module that defines it; None: the name is itself a module of the package.
+# Public name -> the module that defines it, loaded on first use; None: a module of the package.
 _LAZY_NAMES = {
     "LMobileNet": "keras_lwcnn.models",
     "CondenseNet": "keras_lwcnn.models",
@@ -31,7 +31,14 @@ _LAZY_NAMES = {
     "weights": None,
 }
 
-__all__ = ["__version__", *_LAZY_NAMES]
+__all__ = ["__version__", "register", *_LAZY_NAMES]
+
+WITHOUT_KERAS = "KERAS_LWCNN_WITHOUT_KERAS"
+"""Environment variable: "1" leaves Keras out of `import keras_lwcnn`.
+
+The command sets it for verbs that read images, rows and `.tflite` files alone: Keras and its
+backend take several seconds to import.
+"""
 
 
 def __getattr__(name: str) -> Any:
@@ -49,6 +56,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-@wrapt.when_imported("keras")
-def _register_layers(_keras: Any) -> None:
-    import_module(f"{__name__}.layers")
+def register() -> None:
+    """Register the package's layers and losses with Keras, so that saved networks open.
+
+    `import keras_lwcnn` has done it, unless Keras was left out.
+    """
+    for module in ("layers", "losses"):
+        import_module(f"{__name__}.{module}")
+
+
+if os.environ.get(WITHOUT_KERAS) != "1" and find_spec("keras"):
+    register()

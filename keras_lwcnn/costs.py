@@ -19,8 +19,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_lwcnn.graph import LayerCall, as_functional, layer_calls
 from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+from keras_lwcnn.model_graph import LayerCall, as_functional, layer_calls
 
 
 @dataclass(frozen=True)

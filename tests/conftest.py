@@ -1,6 +1,7 @@
 """What all tests share: quiet backends, the real images, and which tests may not be skipped."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,6 +21,34 @@ def real_data() -> Path:
     folder = Path(REAL_DATA)
     assert (folder / "cifar10.npz").is_file(), f"LWCNN_DATA={folder} holds no cifar10.npz"
     return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> Path:
+    """A folder of small `.tflite` files, good and bad ones; see `tests/support/tflite_files.py`."""
+    from tflite_files import write_all
+
+    return write_all(tmp_path_factory.mktemp("models"))
+
+
+#: Options that keep a benchmark in a test as short as it can be.
+SHORT = {"num_runs": 3, "min_secs": 0.0, "warmup_min_secs": 0.0}
+
+
+@pytest.fixture(scope="session")
+def short() -> dict:
+    return dict(SHORT)
+
+
+@pytest.fixture(scope="session")
+def need():
+    """Skip a test when a program is missing, naming the package that has it."""
+
+    def check(program: str, package: str) -> None:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: install the package {package}")
+
+    return check
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.bundle import LOADERS, bundle
 from android_bench.devices.device import (
     Completed,
     ConnectionLost,
@@ -21,8 +20,9 @@ from android_bench.devices.device import (
 from android_bench.devices.local import run_local
 from android_bench.devices.phone import SCRIPT, Phone, parse_phone
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
-from android_bench.native import runner
-from android_bench.native_output import NativeOutput, parse_native_output
+from android_bench.engines import c_runner as runner
+from android_bench.engines.bundle import LOADERS, bundle
+from android_bench.engines.native_output import NativeOutput, parse_native_output
 from android_bench.statistics import Summary
 
 FOLDER = "/data/local/tmp"

@@ -14,7 +14,7 @@ from android_bench.devices.local import run_local
 from android_bench.emulated.cores import find_core
 from android_bench.emulated.counts import Counts
 from android_bench.emulated.setup import Emulator, find_emulator
-from android_bench.native import runner
+from android_bench.engines import c_runner as runner
 
 #: What takes the place of times, which emulation makes meaningless.
 NO_TIMES = {"init_us": None, "first_us": None, "warmup_us": [], "sessions_us": []}

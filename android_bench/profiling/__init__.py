@@ -1,11 +1,10 @@
 """Where an inference spends its time: by op, by kernel, by layer.
 
 `profile_ops` asks LiteRT's own profiler on this machine, `profile_instructions` counts instructions
-on an emulated core, `read_op_csv` reads `benchmark_model --enable_op_profiling` output; all give an
-`OpProfile`, which `print_profile` shows as a table and `plot_profile` as a picture.
+on an emulated core, `read_op_csv` reads `benchmark_model --enable_op_profiling` output; all
+return an `OpProfile`.
 """
 
-from android_bench.profiling.draw import plot_profile, print_profile
 from android_bench.profiling.op_csv import parse_op_csv, read_op_csv
 from android_bench.profiling.profile import OpProfile, ProfiledOp
 from android_bench.profiling.take import ProfilerUnavailable, profile_instructions, profile_ops
@@ -15,8 +14,6 @@ __all__ = [
     "ProfiledOp",
     "ProfilerUnavailable",
     "parse_op_csv",
-    "plot_profile",
-    "print_profile",
     "profile_instructions",
     "profile_ops",
     "read_op_csv",

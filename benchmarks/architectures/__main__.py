@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from android_bench.rows import now
 from benchmarks.architectures import report
 from benchmarks.architectures.networks import (
     CLAIMS,
@@ -32,6 +31,7 @@ from benchmarks.architectures.timing import convert_all, judge, summarize, time_
 from benchmarks.architectures.training import train_all
 from benchmarks.pages import ROOT, fill_block
 from keras_lwcnn.files import write_bytes, write_json
+from lwcnn.rows import now
 
 HERE = Path(__file__).parent
 

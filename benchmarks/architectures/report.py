@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.architectures.timing import MODES
 from benchmarks.pages import markdown_table
 from keras_lwcnn.files import written_beside
-from keras_lwcnn.report.figures import log_scale, plain
+from lwcnn.report.figures import log_scale, plain
 
 OURS = ("l_mobilenet", "condensenext", "xception_lite")
 COLORS = {"float32": "#94a3b8", "int8": "#2563eb"}

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from android_bench import append_rows, benchmark_interleaved
+from android_bench import benchmark_interleaved
 from android_bench.statistics import paired_ratio
 from benchmarks.architectures.networks import Claim
 from keras_lwcnn.costs import costs
 from keras_lwcnn.files import write_json
+from lwcnn.rows import append_rows
 
 MODES = ("float32", "int8")
 

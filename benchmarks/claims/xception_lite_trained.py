@@ -17,8 +17,8 @@ from benchmarks.claims.xception_lite_published import (
     SCALED,
     XCEPTION,
 )
-from keras_lwcnn.pareto import Objective, pareto_front
 from keras_lwcnn.training import RECIPES
+from lwcnn.report.pareto import Objective, pareto_front
 
 # What stands here for each of the paper's data sets.
 OURS = {"caltech101": "caltech101", "pcb": "deeppcb96"}

@@ -6,6 +6,6 @@ pass.
 """
 
 from convert.lowering.lower import REWRITES, lower
-from convert.lowering.report import LoweringReport, OutsideOp, outside_delegate
+from convert.tflite.outside_delegate import LoweringReport, OutsideOp, outside_delegate
 
 __all__ = ["REWRITES", "LoweringReport", "OutsideOp", "lower", "outside_delegate"]

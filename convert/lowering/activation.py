@@ -6,7 +6,7 @@ import numpy as np
 from keras import layers
 
 from convert.lowering.view import FUSING, View, relu_limit
-from keras_lwcnn.graph import LayerCall, Rule, with_weights
+from keras_lwcnn.model_graph import LayerCall, Rule, with_weights
 
 
 def drop_repeated_activation(graph: View) -> dict[str, Rule]:

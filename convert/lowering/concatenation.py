@@ -5,7 +5,7 @@ from typing import Any
 from keras import layers
 
 from convert.lowering.view import View
-from keras_lwcnn.graph import Rule
+from keras_lwcnn.model_graph import Rule
 
 MAXIMUM_INPUTS = 4
 

@@ -5,8 +5,8 @@ from typing import Any
 from keras import layers
 
 from convert.lowering.view import View
-from keras_lwcnn.graph import Rule, with_weights
 from keras_lwcnn.layers import GroupConv2D
+from keras_lwcnn.model_graph import Rule, with_weights
 
 
 def join_groups(graph: View) -> dict[str, Rule]:

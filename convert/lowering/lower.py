@@ -9,12 +9,12 @@ from convert.lowering.concatenation import shorten_concatenation
 from convert.lowering.grouping import join_groups
 from convert.lowering.normalization import normalization_as_depthwise
 from convert.lowering.pooling import average_pool_as_depthwise
-from convert.lowering.report import LoweringReport
 from convert.lowering.separable import fold_pointwise_separable
 from convert.lowering.view import View, view
+from convert.tflite.outside_delegate import LoweringReport
 from keras_lwcnn.condensation import deploy
-from keras_lwcnn.graph import Rule, layer_calls, rewrite
 from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
+from keras_lwcnn.model_graph import Rule, layer_calls, rewrite
 
 # In the order in which they claim layers; no layer is claimed twice.
 REWRITES: dict[str, Callable[[View], dict[str, Rule]]] = {

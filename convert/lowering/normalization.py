@@ -6,7 +6,7 @@ import numpy as np
 from keras import layers
 
 from convert.lowering.view import View
-from keras_lwcnn.graph import Rule, with_weights
+from keras_lwcnn.model_graph import Rule, with_weights
 
 
 def normalization_as_depthwise(graph: View) -> dict[str, Rule]:

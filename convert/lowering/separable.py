@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 
 from convert.lowering.view import View
-from keras_lwcnn.graph import Rule, with_weights
+from keras_lwcnn.model_graph import Rule, with_weights
 
 
 def fold_pointwise_separable(graph: View) -> dict[str, Rule]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_lwcnn.graph import LayerCall, consumers, layer_calls, producers
+from keras_lwcnn.model_graph import LayerCall, consumers, layer_calls, producers
 
 # Layers into whose operation LiteRT's converter folds an activation that alone reads them.
 FUSING = (

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from convert.converter import TFLiteModel
-from convert.inspection import inspect_tflite
 from convert.modes import Mode
 from convert.options import ConversionOptions
 from convert.pipeline import (
@@ -19,7 +18,8 @@ from convert.pipeline import (
     with_metadata,
 )
 from convert.quiet import quiet
-from convert.verification import check_verification, compare_with_keras
+from convert.tflite.inspection import inspect_tflite
+from convert.tflite.verification import check_verification, compare_with_keras
 
 TRAINABLE = Mode("trainable", "the last layer learns on the device", "float32", "float32")
 """Not among `MODES`: it is made by `trainable_tflite`, not by quantizing a float file."""
@@ -34,10 +34,10 @@ def build(
 ) -> TFLiteModel:
     """Convert a model, or the `.keras` file at a path; see `trainable_tflite`."""
     with quiet():  # TensorFlow talks while it is imported
-        from convert import graph
         from convert.lowering import lower
         from convert.on_device import check, signatures
         from convert.on_device.head import split_head
+        from convert.source import float_tflite as graph
 
     if isinstance(model, str | Path):
         progress("loading the model")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convert.interpreter import open_interpreter
+from convert.tflite.interpreter import open_interpreter
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_lwcnn.graph import as_functional, layer_calls, rewrite
 from keras_lwcnn.layers import CondensedDense
+from keras_lwcnn.model_graph import as_functional, layer_calls, rewrite
 
 ACTIVATIONS = (keras.activations.linear, keras.activations.softmax)
 
@@ -37,7 +37,7 @@ def split_head(model: keras.Model) -> tuple[keras.Model, Head]:
     """Take the last layer off a classifier.
 
     Args:
-        model: a checked model (`convert.graph.check_model`), which is left as it is.
+        model: a checked model (`convert.source.float_tflite.check_model`), which is left as it is.
 
     Returns:
         A model of all other layers, which gives features (batch, features), and the last layer.

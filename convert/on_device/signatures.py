@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
-from convert import flatbuffer
-from convert.graph import run_converter
 from convert.on_device.head import Head
 from convert.quiet import quiet
+from convert.source.float_tflite import run_converter
+from convert.tflite import flatbuffer
 
 
 def float_tflite(body: keras.Model, head: Head, batch_size: int, softmax: bool) -> bytes:

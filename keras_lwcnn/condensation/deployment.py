@@ -17,15 +17,6 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_lwcnn.graph import (
-    LayerCall,
-    Rule,
-    consumers,
-    layer_calls,
-    producers,
-    rewrite,
-    with_weights,
-)
 from keras_lwcnn.layers import (
     ChannelGather,
     ChannelShuffle,
@@ -33,6 +24,15 @@ from keras_lwcnn.layers import (
     CondensedDense,
     GroupConv2D,
     LearnedGroupConv2D,
+)
+from keras_lwcnn.model_graph import (
+    LayerCall,
+    Rule,
+    consumers,
+    layer_calls,
+    producers,
+    rewrite,
+    with_weights,
 )
 
 FORMS = ("masked", "gather", "sliced")

@@ -80,9 +80,7 @@ class OrderedBatches(keras.utils.PyDataset):
 
     BATCH = 256  # Images at most, rounded up to a multiple of the devices.
 
-    def __init__(
-        self, split: Split, classes: int | None, part: Part, at_most: int = BATCH
-    ) -> None:
+    def __init__(self, split: Split, classes: int | None, part: Part, at_most: int = BATCH) -> None:
         """Keep the split; arguments as of `ShuffledBatches`.
 
         Args:

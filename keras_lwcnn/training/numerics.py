@@ -4,7 +4,7 @@ import os
 
 import keras
 
-from keras_lwcnn.graph import flat_layers
+from keras_lwcnn.model_graph import flat_layers
 from keras_lwcnn.models.initialization import drawn_on_host
 from keras_lwcnn.training.substitutes import substitute
 

@@ -173,7 +173,7 @@ def test_the_facts_script_runs_in_a_plain_shell():
 
 
 def test_a_phone_without_litert_for_its_processor_is_told_what_to_give():
-    from android_bench.devices.bundle import bundle
+    from android_bench.engines.bundle import bundle
 
     with pytest.raises(
         DeviceError, match="'armv7l': give Google's benchmark_model.*--benchmark-bi"

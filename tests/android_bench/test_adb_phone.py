@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, benchmark_interleaved, open_device, validate_row
+from android_bench import DeviceError, benchmark, benchmark_interleaved, open_device
 from android_bench.devices import ConnectionLost
+from lwcnn.rows import validate_row
 
 SERIAL = "127.0.0.1:5555"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

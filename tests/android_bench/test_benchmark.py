@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import android_bench
 from android_bench import BenchmarkOptions, DeviceError, benchmark, benchmark_interleaved
 from android_bench.statistics import percentile
+from lwcnn.rows import validate_row
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def processes(mark):
 def test_a_benchmark_is_a_valid_row_about_the_given_file(models, short):
     path = models / "mixed.tflite"
     result = benchmark(path, num_threads=2, sessions=2, **short)
-    android_bench.validate_row(result.to_dict())
+    validate_row(result.to_dict())
     assert result.model == "mixed.tflite"
     assert result.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (result.nodes, result.delegated_nodes, result.partitions) == (3, 2, 2)

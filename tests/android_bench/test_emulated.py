@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, open_device, validate_row
+from android_bench import DeviceError, benchmark, open_device
 from android_bench.emulated import CORES, Emulated, find_emulator, setup_emulator, steps
 from android_bench.emulated import device as emulated_device
 from android_bench.emulated.counts import CLASSES, TOLERANCE, Counts, kernel_name
 from android_bench.emulated.elf import Elf
 from android_bench.emulated.kernels import SymbolTable, name_functions
 from android_bench.native import ToolMissing
+from lwcnn.rows import validate_row
 
 TOOLS = {
     "qemu-aarch64": "qemu-user",

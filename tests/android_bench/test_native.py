@@ -8,8 +8,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from android_bench import worker
+from android_bench.engines import c_runner as native
 from android_bench.native import ToolMissing, build, build_runner
-from android_bench.native import runner as native
 
 LIBRARY = Path(util.find_spec("ai_edge_litert").origin).with_name("libLiteRt.so")
 SHORT = worker.DEFAULTS | {"num_runs": 3, "min_secs": 0.0, "warmup_min_secs": 0.0, "sessions": 2}

@@ -1,6 +1,6 @@
 import pytest
 
-from android_bench.native_output import parse_native_output
+from android_bench.engines.native_output import parse_native_output
 from android_bench.statistics import Summary, merge, summarize
 
 TFLITE = """\

@@ -10,8 +10,6 @@ from android_bench.profiling import (
     OpProfile,
     ProfilerUnavailable,
     parse_op_csv,
-    plot_profile,
-    print_profile,
     profile_instructions,
     profile_ops,
     read_op_csv,
@@ -20,6 +18,7 @@ from android_bench.profiling import (
 from android_bench.profiling import litert as by_ctypes
 from android_bench.profiling.layers import align, layer_names
 from android_bench.profiling.profile import from_events
+from lwcnn.report.op_profile import plot_profile, print_profile
 
 KERAS = "functional_1/mobilenet_1/"
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, open_device, validate_row
+from android_bench import DeviceError, benchmark, open_device
 from android_bench.devices import ConnectionLost
 from android_bench.devices.ssh import SSH
+from lwcnn.rows import validate_row
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 

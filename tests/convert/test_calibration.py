@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from convert import check_calibration, to_tflite
-from convert.preprocessing import check_against_statistics, declared_range
+from convert.source.input_range import check_against_statistics, declared_range
 
 SHAPE = (24, 24, 3)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from convert import MODES, compare, metrics, predict, read_sidecar
-from convert.evaluation import quantize_input
-from convert.paired import confidence_shift, confusion_changes, paired_drop
+from convert import MODES, compare, predict, read_sidecar
+from convert.comparison.paired import confidence_shift, confusion_changes, paired_drop
+from convert.tflite import metrics
+from convert.tflite.evaluation import quantize_input
 
 
 @pytest.mark.parametrize("mode", MODES)

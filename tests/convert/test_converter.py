@@ -12,7 +12,7 @@ import pytest
 
 from android_bench.worker import open_interpreter
 from convert import MODES, inspect_tflite, predict, read_sidecar, to_tflite
-from convert.sidecar import sidecar_path
+from convert.tflite.sidecar import sidecar_path
 
 FLOAT_MODES = ("float32", "float16", "dynamic")
 

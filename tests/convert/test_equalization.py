@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 from keras import layers
 
-from convert import flatbuffer, predict, to_tflite
-from convert.channels import channels
-from convert.equalization import can_equalize, equalize
+from convert import predict, to_tflite
 from convert.options import QuantizationOptions
-from convert.quantization import int8
-from convert.statistics import collect
-from convert.weights import weighted_ops
+from convert.quantize.activations import collect
+from convert.quantize.channel_groups import channels
+from convert.quantize.equalization import can_equalize, equalize
+from convert.quantize.quantization import int8
+from convert.quantize.weighted_ops import weighted_ops
+from convert.tflite import flatbuffer
 
 
 def conv(filters, kernel=1, **options):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from convert import layer_errors, predict, to_tflite
-from convert.layer_error import layer_of, plot_layer_errors, worth_excluding
+from convert.comparison.layer_error import layer_of, plot_layer_errors, worth_excluding
 from convert.options import QuantizationOptions
 
 

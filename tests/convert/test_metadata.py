@@ -5,8 +5,9 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from convert import MODES, flatbuffer, predict, to_tflites
-from convert.metadata import BUFFER_NAME, IDENTIFIER, Metadata, read_labels, with_metadata
+from convert import MODES, predict, to_tflites
+from convert.tflite import flatbuffer
+from convert.tflite.metadata import BUFFER_NAME, IDENTIFIER, Metadata, read_labels, with_metadata
 
 NAMES = ("apple", "bee", "cat", "dog", "elk", "fox", "goose")
 

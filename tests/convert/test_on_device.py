@@ -11,11 +11,11 @@ from keras import layers
 
 from android_bench.worker import open_interpreter
 from convert import inspect_tflite, predict, read_sidecar, to_tflite, trainable_tflite
-from convert.metadata import read_labels
-from keras_lwcnn.cli import main
+from convert.tflite.metadata import read_labels
 from keras_lwcnn.condensation import condense
 from keras_lwcnn.data import load_data, scale_images
 from keras_lwcnn.models import CondenseNeXt, LMobileNet
+from lwcnn.main import main
 
 BATCH, CLASSES, SHAPE = 6, 5, (16, 16, 3)
 SIGNATURES = {"infer", "train", "get_weights", "set_weights"}

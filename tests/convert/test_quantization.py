@@ -3,17 +3,18 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import flatbuffer, inspect_tflite, metrics, predict, to_tflite
-from convert.bias_correction import expected_shift
+from convert import inspect_tflite, predict, to_tflite
 from convert.modes import MODES
 from convert.options import ConversionOptions, QuantizationOptions
-from convert.preparation import Preparation
-from convert.quantization import int8, quantize
-from convert.ranges import choose_range
-from convert.rounding import rounded
-from convert.search import CANDIDATES, Judge, search
-from convert.statistics import activations, collect
-from convert.weights import rounding_error, weighted_ops
+from convert.quantize.activations import activations, collect
+from convert.quantize.bias_correction import expected_shift
+from convert.quantize.preparation import Preparation
+from convert.quantize.quantization import int8, quantize
+from convert.quantize.ranges import choose_range
+from convert.quantize.rounding import rounded
+from convert.quantize.search import CANDIDATES, Judge, search
+from convert.quantize.weighted_ops import rounding_error, weighted_ops
+from convert.tflite import flatbuffer, metrics
 
 
 @pytest.fixture(scope="module")

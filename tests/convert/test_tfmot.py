@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convert import predict, tfmot, to_tflite
-from convert.legacy import SWITCH, rebuild
+from convert import predict, to_tflite
+from convert.optimize import tfmot
+from convert.optimize.legacy import SWITCH, rebuild
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +147,8 @@ def test_nothing_leaks_into_a_fresh_process(model, images, labels, tmp_path):
     model.save(tmp_path / "model.keras")
     script = f"""
         import os
-        from convert.graph import load_model
-        from convert.legacy import rebuild
+        from convert.source.float_tflite import load_model
+        from convert.optimize.legacy import rebuild
         rebuild(load_model({str(tmp_path / "model.keras")!r}))
         import tensorflow as tf
         import tensorflow_model_optimization

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from android_bench import read_rows
 from keras_lwcnn import Recipe, load_data, train
-from keras_lwcnn.cli import main
+from lwcnn.main import main
+from lwcnn.rows import read_rows
 
 
 @pytest.fixture(scope="module")

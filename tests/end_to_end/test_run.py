@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from android_bench import read_rows
 from convert import MODES, predict, read_sidecar
-from keras_lwcnn.cli import main
 from keras_lwcnn.data import load_data, scale_images
+from lwcnn.main import main
+from lwcnn.rows import read_rows
 
 FIVE = ("float32", "float16", "dynamic", "int8", "int16x8")
 

@@ -14,7 +14,7 @@ import keras_lwcnn
 from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.training import Recipe, train
-from keras_lwcnn.training.statistics import settle_statistics
+from keras_lwcnn.training.settling import settle_statistics
 
 assert keras.backend.backend() == sys.argv[1]
 digits = load_data("digits")

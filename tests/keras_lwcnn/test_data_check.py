@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from android_bench import read_rows
-from keras_lwcnn.cli import main
 from keras_lwcnn.data import ImageDataset, check_data, load_data
 from keras_lwcnn.data import nearest as nearest_module
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.data.nearest import nearest, thumbnails
+from lwcnn.main import main
+from lwcnn.rows import read_rows
 
 
 def random_split(count, seed, size=24):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_lwcnn.cli import main
-from keras_lwcnn.cli.common import DataSource, loaded
 from keras_lwcnn.data import load_data
 from keras_lwcnn.data.splitting import cut
+from lwcnn.common import DataSource, loaded
+from lwcnn.main import main
 
 BOARDS = 30
 
@@ -131,4 +131,4 @@ def test_later_steps_read_images_as_the_training_did(boards, capsys):
 
 def test_how_to_read_images_needs_images(capsys):
     assert main(["convert", "model.keras", "--groups", "x"]) == 2
-    assert "--groups and --skip-broken are for images that --data names" in capsys.readouterr().err
+    assert "--groups and --skip-broken are for the images of --data" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Importing the package is cheap, and opens no door to TensorFlow."""
+"""What importing the package brings in, and what it registers with Keras."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import keras_lwcnn
+from keras_lwcnn.losses import ClassBalancedFocalLoss
 
 
 def run(code, **environment):
@@ -15,10 +16,23 @@ def run(code, **environment):
     )
 
 
-def test_importing_the_package_imports_no_framework():
+def test_data_and_records_do_without_keras():
     run(
-        "import sys, keras_lwcnn; dir(keras_lwcnn)\n"
-        "assert not {'keras', 'tensorflow', 'numpy'} & set(sys.modules)"
+        "import sys, keras_lwcnn.data, keras_lwcnn.record, keras_lwcnn.files\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)",
+        KERAS_LWCNN_WITHOUT_KERAS="1",
+    )
+
+
+def test_files_compiled_with_our_losses_open_after_importing_the_package(tmp_path):
+    path = tmp_path / "model.keras"
+    model = keras_lwcnn.LMobileNet(input_shape=(32, 32, 3))
+    model.compile(loss=ClassBalancedFocalLoss([5] * 10))
+    model.save(path)
+    run(
+        "import keras_lwcnn, keras\n"
+        f"model = keras.saving.load_model({str(path)!r})\n"
+        "assert model.loss.samples_per_class == [5] * 10"
     )
 
 

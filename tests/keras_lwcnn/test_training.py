@@ -13,9 +13,9 @@ from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.models import MODELS, CondenseNeXt
 from keras_lwcnn.training import AUGMENTATIONS, RECIPES, Recipe, recipe_named, train
+from keras_lwcnn.training.augmentation import with_preparation
 from keras_lwcnn.training.checkpoint import SETTINGS_FILE, WEIGHTS_FILE, TrainingDiverged
 from keras_lwcnn.training.optimization import optimizer_of
-from keras_lwcnn.training.preparation import with_preparation
 
 
 def tiny_network(activation=None, classes=10, size=32):

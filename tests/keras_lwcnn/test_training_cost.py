@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from android_bench import read_rows
-from keras_lwcnn.cli import main
 from keras_lwcnn.models import build
 from keras_lwcnn.training import TrainingSetup, cost, estimate_memory, measure_training
 from keras_lwcnn.training.cost_worker import ResidentSet
+from lwcnn.main import main
+from lwcnn.rows import read_rows
 
 TINY = TrainingSetup(batch_size=2, image_size=32, classes=10, steps=2)
 

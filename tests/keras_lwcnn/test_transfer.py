@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from keras_lwcnn import LMobileNet
-from keras_lwcnn.cli import main
 from keras_lwcnn.data import ImageDataset, load_data
 from keras_lwcnn.data.dataset import Split
 from keras_lwcnn.training import Recipe, train, transfer, with_new_head
 from keras_lwcnn.training.freezing import frozen, stages
+from lwcnn.main import main
 
 SMALL = dict(stages=((16, 1), (16, 1)), strides=(2, 2, 2), classifier_activation=None)
 

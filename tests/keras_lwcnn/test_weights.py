@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lwcnn.cli import main
 from keras_lwcnn.condensation import condense, is_condensed
 from keras_lwcnn.costs import costs
 from keras_lwcnn.data import load_data, scale_images
@@ -19,6 +18,7 @@ from keras_lwcnn.weights import archive, index, load_shipped, shipped, shipped_s
 from keras_lwcnn.weights.checking import checked
 from keras_lwcnn.weights.measured import MeasuredMode, wilson_interval
 from keras_lwcnn.weights.packaging import add_set, describe
+from lwcnn.main import main
 
 NETWORKS = ("l_mobilenet", "condensenext_tiny")
 SHAPE = (32, 32, 3)

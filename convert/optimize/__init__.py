@@ -1,0 +1,1 @@
+"""Training for int8, pruning and clustering with tensorflow-model-optimization."""

@@ -1,0 +1,1 @@
+"""What goes into a conversion: the Keras model, its input range, the calibration images."""

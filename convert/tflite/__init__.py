@@ -1,0 +1,1 @@
+"""What came out: `.tflite` files opened again, read, run, verified and described."""
