@@ -41,6 +41,39 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return y
 
 
+class NativeBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization of images by PyTorch's own kernel, on memory as it lies.
+
+    Keras composes the statistics of a batch and their gradient of many operations.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalize `inputs` (batch, h, w, channels); outside training as Keras does."""
+        if not (training and self.trainable) or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        import torch
+
+        x = inputs.to(getattr(torch, self.compute_dtype)).permute(0, 3, 1, 2)
+        mean, variance = (v.value for v in (self.moving_mean, self.moving_variance))
+        before = variance.detach().clone()
+        y = torch.nn.functional.batch_norm(
+            x,
+            mean.data,
+            variance.data,
+            self.gamma.value.float() if self.scale else None,
+            self.beta.value.float() if self.center else None,
+            training=True,
+            momentum=1.0 - self.momentum,
+            eps=self.epsilon,
+        )
+        # PyTorch estimates the variance of all images from the batch, Keras takes the batch's.
+        count = x.numel() // x.shape[1]
+        with torch.no_grad():
+            kept = self.momentum * before
+            variance.data.copy_(kept + (variance.data - kept) * ((count - 1.0) / count))
+        return y.permute(0, 2, 3, 1)
+
+
 class ShiftedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """A depthwise convolution as a sum of shifted products, one for each weight of a channel.
 
@@ -119,6 +152,8 @@ def substitute(layer: keras.layers.Layer) -> type[keras.layers.Layer]:
             return FusedBatchNormalization
     if backend == "jax" and kind is keras.layers.DepthwiseConv2D and _is_plain(layer):
         return ShiftedDepthwiseConv2D
+    if backend == "torch" and kind is keras.layers.BatchNormalization:
+        return NativeBatchNormalization
     if backend == "jax" and kind is keras.layers.BatchNormalization:
         of_images = layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
         if of_images and not (layer.synchronized or _renormalizes(layer)):
