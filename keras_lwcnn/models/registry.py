@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_lwcnn.models.condensenet import PRESETS, CondenseNet
 from keras_lwcnn.models.condensenext import CondenseNeXt
+from keras_lwcnn.models.initialization import drawn_on_host
 from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 from keras_lwcnn.models.l_mobilenet import LMobileNet
 from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
@@ -103,4 +103,6 @@ def build(name: str, **arguments: Any) -> keras.Model:
     Raises:
         ValueError: an unknown name, or what the builder refuses.
     """
-    return model_named(name).builder(**arguments)
+    entry = model_named(name)
+    with drawn_on_host():
+        return entry.builder(**arguments)

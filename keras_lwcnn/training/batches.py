@@ -61,9 +61,13 @@ class ShuffledBatches(keras.utils.PyDataset):
         """Give the number of batches of an epoch."""
         return len(self.split) // self.batch_size
 
+    def chosen(self, index: int) -> np.ndarray:
+        """Return which images of the split are this process's part of a batch, int64."""
+        return self.part.of(self._order[index * self.batch_size :][: self.batch_size])
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the images and labels of one batch."""
-        chosen = self.part.of(self._order[index * self.batch_size :][: self.batch_size])
+        """Return the images and labels of one batch."""
+        chosen = self.chosen(index)
         return self.split.images[chosen], self.labels[chosen]
 
 
@@ -76,8 +80,11 @@ class OrderedBatches(keras.utils.PyDataset):
 
     BATCH = 256  # Images at most, rounded up to a multiple of the devices.
 
-    def __init__(self, split: Split, classes: int | None, part: Part) -> None:
+    def __init__(self, split: Split, classes: int | None, part: Part, at_most: int = BATCH) -> None:
         """Keep the split; arguments as of `ShuffledBatches`.
+
+        Args:
+            at_most: images per batch.
 
         Raises:
             ValueError: fewer images than devices.
@@ -92,7 +99,7 @@ class OrderedBatches(keras.utils.PyDataset):
                 f"{len(split)} validation images are fewer than {part.devices} devices"
             )
         rows = self.images // part.devices
-        count = -(-self.images // self.BATCH)
+        count = -(-self.images // at_most)
         self.batch_size = -(-rows // count) * part.devices
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,29 +23,49 @@ class TrainingDiverged(ValueError):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write weights, optimizer, masks and history after each epoch, each file whole or not at all.
+    """Write weights, optimizer, masks and history after an epoch, each file whole or not at all.
 
     The epoch of a checkpoint is read from the optimizer's step count inside the weight file, so the
     two files cannot disagree.
     """
 
     def __init__(
-        self, folder: Path, settings: dict[str, Any], steps_per_epoch: int, part: Part
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        part: Part,
+        every_seconds: float = 0.0,
     ) -> None:
         """Prepare a checkpoint.
 
         Args:
             folder: where the two files go.
             settings: JSON values that say what is trained; a checkpoint of others is refused.
-            steps_per_epoch: optimizer steps of an epoch.
             part: of this process: the first one reads and writes, for all.
+            every_seconds: least time between two writings; 0 writes after each epoch.
+
+        Raises:
+            ValueError: a time below 0.
         """
         super().__init__()
+        if every_seconds < 0:
+            raise ValueError(
+                f"checkpoint_seconds={every_seconds} is below 0; 0 (after each epoch) or more is "
+                "allowed"
+            )
         self.part = part
         self.folder = folder
         self.settings = json.loads(json.dumps(settings))
-        self.steps_per_epoch = steps_per_epoch
+        self.every_seconds = every_seconds
         self.history: dict[str, list[float]] = {}
+        self._written = time.monotonic()
+
+    @staticmethod
+    def stored_settings(folder: Path) -> dict[str, Any] | None:
+        """Return the settings of the checkpoint in a folder; None where there is none."""
+        if not (folder / WEIGHTS_FILE).is_file():
+            return None
+        return json.loads((folder / SETTINGS_FILE).read_text())["settings"]
 
     def check(self) -> bool:
         """Say whether there is a checkpoint to resume from.
@@ -52,9 +73,9 @@ class Checkpoint(keras.callbacks.Callback):
         Raises:
             ValueError: when there is one of other settings.
         """
-        if not (self.folder / WEIGHTS_FILE).is_file():
+        stored = self.stored_settings(self.folder)
+        if stored is None:
             return False
-        stored = json.loads((self.folder / SETTINGS_FILE).read_text())["settings"]
         different = sorted(
             key
             for key in stored.keys() | self.settings.keys()
@@ -71,7 +92,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         return True
 
-    def restore(self, model: keras.Model) -> int:
+    def restore(self, model: keras.Model, steps_per_epoch: int) -> int:
         """Load the checkpoint into a compiled model and return the epoch to go on with, from 0."""
         found = self.part.index == 0 and self.check()
         weights, state = (
@@ -85,7 +106,7 @@ class Checkpoint(keras.callbacks.Callback):
             path = Path(folder, WEIGHTS_FILE)
             path.write_bytes(weights)
             model.load_weights(path)
-        epoch = self._step(model) // self.steps_per_epoch
+        epoch = self._step(model) // steps_per_epoch
         history = json.loads(state)["history"]
         self.history = {name: values[:epoch] for name, values in history.items()}
         return epoch
@@ -112,12 +133,15 @@ class Checkpoint(keras.callbacks.Callback):
         """Store the state after an epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
+        if time.monotonic() - self._written < self.every_seconds:
+            return
         if self.part.index == 0:
             self._check_space()
             state = {"settings": self.settings, "history": self.history}
             write_json(self.folder / SETTINGS_FILE, state)
         with written_by_first(self.folder / WEIGHTS_FILE, self.part) as temporary:
             self.model.save_weights(temporary)
+        self._written = time.monotonic()
 
     def _check_space(self) -> None:
         """Raise an OSError where the disk is full: HDF5 would say it at length, and then crash."""

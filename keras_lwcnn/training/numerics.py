@@ -5,6 +5,7 @@ import os
 import keras
 
 from keras_lwcnn.model_graph import flat_layers
+from keras_lwcnn.models.initialization import drawn_on_host
 from keras_lwcnn.training.substitutes import substitute
 
 
@@ -14,7 +15,7 @@ def training_copy(model: keras.Model, precision: str) -> keras.Model:
     Args:
         model: a float32 model.
         precision: the dtype policy of Keras, with float32 variables, in which the copy computes:
-            `float32` or, say, `mixed_bfloat16`.
+            `float32` or, say, `mixed_bfloat16`; its last layer computes in float32.
 
     Returns:
         The copy, with the backend's substitutes for slow layers; `model` itself where nothing would
@@ -25,9 +26,12 @@ def training_copy(model: keras.Model, precision: str) -> keras.Model:
         return model
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return substitute(layer).from_config({**layer.get_config(), "dtype": precision})
+        # The loss is taken from logits, or probabilities, of full precision.
+        dtype = "float32" if layer is model.layers[-1] else precision
+        return substitute(layer).from_config({**layer.get_config(), "dtype": dtype})
 
-    copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
+    with drawn_on_host():
+        copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
     copy.set_weights(model.get_weights())
     return copy
 

@@ -5,6 +5,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
+def say(line: str) -> None:
+    """Leave a line on standard error."""
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+
+
 class RichProgress(keras.callbacks.Callback):
     """Show a bar with the time left over all epochs, and leave a line for each epoch."""
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 AUGMENTATIONS = ("none", "shift", "shift_flip", "shift_flip_erase", "rotate_shift_flip_contrast")
-OPTIMIZERS = ("adamw", "adam", "sgd")
+OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
 SCHEDULES = ("cosine", "constant")
 LOSSES = ("cross_entropy", "class_balanced_focal")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -21,8 +21,12 @@ class Recipe:
     Attributes:
         epochs: passes over the training images, at least 1.
         batch_size: images a step, over all processes, at least 1.
-        optimizer: `adamw`, `adam`, or `sgd` (Nesterov momentum 0.9).
-        learning_rate: peak learning rate, above 0.
+        optimizer: `adamw`, `adam`, `sgd` (Nesterov momentum 0.9), or `muon` (`KernelMuon`: makes
+            the updates of kernels orthogonal; depthwise kernels, the last layer, normalization and
+            biases are trained by AdamW).
+        learning_rate: peak learning rate, above 0; of `muon`, that of kernels.
+        adam_learning_rate: of `muon`: peak learning rate of what AdamW trains, above 0.
+        adam_weight_decay: of `muon`: weight decay of the last layer's kernel, at least 0.
         schedule: `cosine` (falls to 0 at the end) or `constant`, after the warm-up.
         warmup: share of the steps over which the learning rate rises linearly from 0, in [0, 1).
         weight_decay: share of a kernel taken off at each step, times the learning rate
@@ -58,6 +62,8 @@ class Recipe:
     batch_size: int = 64
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
+    adam_learning_rate: float = 3e-3
+    adam_weight_decay: float = 0.05
     schedule: str = "cosine"
     warmup: float = 0.05
     weight_decay: float = 1e-2
@@ -94,6 +100,8 @@ class Recipe:
             ("epochs", self.epochs >= 1, "at least 1"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("adam_learning_rate", self.adam_learning_rate > 0, "above 0"),
+            ("adam_weight_decay", self.adam_weight_decay >= 0, "at least 0"),
             ("warmup", 0 <= self.warmup < 1, "in [0, 1)"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
@@ -109,6 +117,13 @@ class Recipe:
                 f"adam has no weight decay, got weight_decay={self.weight_decay}; "
                 "take 0, or the optimizer adamw"
             )
+        for name in ("adam_learning_rate", "adam_weight_decay"):
+            value, default = getattr(self, name), getattr(type(self), name)
+            if self.optimizer != "muon" and value != default:
+                raise ValueError(
+                    f"{name}={value} goes with the optimizer muon; this is {self.optimizer}. "
+                    f"Leave it at {default}, or take muon"
+                )
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(
                 f"label_smoothing goes with the loss cross_entropy, got {self.label_smoothing} "

@@ -26,6 +26,10 @@ class TrainingResult:
         date: of the end of the run, UTC, ISO 8601.
         origin: of the weights that the run began with: sha256 of their file, and the data and
             epochs that they were trained with; None for random ones.
+        time_budget: where a time set the epochs: `seconds` of it, `epochs`, and the pace that was
+            measured, `images_per_s`; None where the recipe did.
+        all_images: whether the validation images were trained on, too: `val` and the history's
+            figures of them then tell nothing of other images.
     """
 
     model: str
@@ -39,6 +43,8 @@ class TrainingResult:
     versions: dict[str, str]
     date: str
     origin: dict[str, Any] | None = None
+    time_budget: dict[str, Any] | None = None
+    all_images: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record as a row of kind `train`."""

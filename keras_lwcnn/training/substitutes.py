@@ -41,6 +41,39 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return y
 
 
+class NativeBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization of images by PyTorch's own kernel, on memory as it lies.
+
+    Keras composes the statistics of a batch and their gradient of many operations.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalize `inputs` (batch, h, w, channels); outside training as Keras does."""
+        if not (training and self.trainable) or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        import torch
+
+        x = inputs.to(getattr(torch, self.compute_dtype)).permute(0, 3, 1, 2)
+        mean, variance = (v.value for v in (self.moving_mean, self.moving_variance))
+        before = variance.detach().clone()
+        y = torch.nn.functional.batch_norm(
+            x,
+            mean.data,
+            variance.data,
+            self.gamma.value.float() if self.scale else None,
+            self.beta.value.float() if self.center else None,
+            training=True,
+            momentum=1.0 - self.momentum,
+            eps=self.epsilon,
+        )
+        # PyTorch estimates the variance of all images from the batch, Keras takes the batch's.
+        count = x.numel() // x.shape[1]
+        with torch.no_grad():
+            kept = self.momentum * before
+            variance.data.copy_(kept + (variance.data - kept) * ((count - 1.0) / count))
+        return y.permute(0, 2, 3, 1)
+
+
 class ShiftedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """A depthwise convolution as a sum of shifted products, one for each weight of a channel.
 
@@ -72,6 +105,43 @@ class ShiftedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return span, (padding // 2, padding - padding // 2)
 
 
+class OnePassBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization of images whose statistics are read from memory once.
+
+    Keras takes the variance of differences from the mean, for which a feature map is read again;
+    here it is the mean of squares less the square of the mean, both in float32.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalize `inputs` (batch, h, w, channels); outside training as Keras does."""
+        if not (training and self.trainable) or mask is not None:
+            return super().call(inputs, training=training, mask=mask)
+        x = ops.cast(inputs, "float32")
+        axes = tuple(range(len(x.shape) - 1))
+        mean = ops.mean(x, axes)
+        variance = ops.maximum(ops.mean(ops.square(x), axes) - ops.square(mean), 0.0)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        scale = ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            scale = scale * ops.cast(self.gamma, "float32")
+        y = (x - mean) * scale
+        if self.center:
+            y = y + ops.cast(self.beta, "float32")
+        return ops.cast(y, self.compute_dtype)
+
+
+class PointwiseConv2D(keras.layers.Conv2D):
+    """A 1x1 convolution as a product of matrices."""
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve `inputs` (batch, h, w, channels)."""
+        across, down = self.strides
+        kernel = ops.cast(self.kernel, self.compute_dtype)[0, 0]
+        y = ops.matmul(inputs[:, ::across, ::down], kernel)
+        return self.activation(ops.add(y, self.bias) if self.use_bias else y)
+
+
 def substitute(layer: keras.layers.Layer) -> type[keras.layers.Layer]:
     """Give the class that computes a built layer faster on the backend; its own, if none does."""
     backend, kind = keras.backend.backend(), type(layer)
@@ -82,6 +152,14 @@ def substitute(layer: keras.layers.Layer) -> type[keras.layers.Layer]:
             return FusedBatchNormalization
     if backend == "jax" and kind is keras.layers.DepthwiseConv2D and _is_plain(layer):
         return ShiftedDepthwiseConv2D
+    if backend == "torch" and kind is keras.layers.BatchNormalization:
+        return NativeBatchNormalization
+    if backend == "jax" and kind is keras.layers.BatchNormalization:
+        of_images = layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
+        if of_images and not (layer.synchronized or _renormalizes(layer)):
+            return OnePassBatchNormalization
+    if backend == "jax" and kind is keras.layers.Conv2D and _is_pointwise(layer):
+        return PointwiseConv2D
     return kind
 
 
@@ -96,4 +174,13 @@ def _is_plain(layer: keras.layers.DepthwiseConv2D) -> bool:
         and layer.depth_multiplier == 1
         and set(layer.dilation_rate) == {1}
         and max(layer.kernel_size) <= 3
+    )
+
+
+def _is_pointwise(layer: keras.layers.Conv2D) -> bool:
+    return (
+        tuple(layer.kernel_size) == (1, 1)
+        and layer.data_format == "channels_last"
+        and layer.groups == 1
+        and getattr(layer, "lora_rank", None) is None
     )

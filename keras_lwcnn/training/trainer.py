@@ -1,8 +1,6 @@
 """From images to a trained `.keras` file and the record of how it was made."""
 
-import math
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -14,23 +12,19 @@ import keras
 from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
 from keras_lwcnn.data.dataset import ImageDataset
 from keras_lwcnn.training.augmentation import with_preparation
-from keras_lwcnn.training.batches import OrderedBatches, SeededEpochs, ShuffledBatches
+from keras_lwcnn.training.batches import SeededEpochs
 from keras_lwcnn.training.checkpoint import Checkpoint
-from keras_lwcnn.training.distributed import this_part, written_by_first
+from keras_lwcnn.training.checks import check_fit, warn_of_unaveraged, warn_of_unsettled
+from keras_lwcnn.training.distributed import Part, this_part, written_by_first
 from keras_lwcnn.training.freezing import frozen
-from keras_lwcnn.training.numerics import training_copy
-from keras_lwcnn.training.optimization import loss_of, optimizer_of
-from keras_lwcnn.training.progress import RichProgress
+from keras_lwcnn.training.pace import plan_for, seconds_of
+from keras_lwcnn.training.progress import RichProgress, say
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
-from keras_lwcnn.training.scanning import ScannedModel, StackedBatches, check_steps_per_call
-from keras_lwcnn.training.settling import settle_statistics, unsettled_share
+from keras_lwcnn.training.running import Plan, Run
+from keras_lwcnn.training.scanning import check_steps_per_call
+from keras_lwcnn.training.settling import settle_statistics
 from keras_lwcnn.version import __version__
-
-UNSETTLED = 1e-3
-"""Share of initial statistics that a network may be left with before a warning."""
-UNAVERAGED = 1e-2
-"""Share of initial weights that averaged ones may be left with before a warning."""
 
 
 def train(
@@ -44,6 +38,9 @@ def train(
     show_progress: bool = True,
     origin: dict[str, Any] | None = None,
     steps_per_call: int = 1,
+    time_budget: str | float | None = None,
+    all_images: bool = False,
+    checkpoint_seconds: float = 0.0,
 ) -> TrainingResult:
     """Train a classifier with `model.fit` and write `model.keras` and `model.json` into a folder.
 
@@ -66,106 +63,55 @@ def train(
         show_progress: show a bar, or lines where there is no terminal.
         origin: facts of the weights that the model comes with, for the record.
         steps_per_call: steps that an accelerator makes in one call, at least 1; callbacks then see
-            so many as one batch. More than 1 is for the JAX backend and one process, and fast where
-            a step takes few milliseconds.
+            so many as one batch. More than 1 is for the JAX backend and one process, puts all
+            training images on the device, and is fast where a step takes few milliseconds.
+        time_budget: time for the whole training, in seconds or as `90s`, `8m` or `1h`: the pace is
+            measured over the first steps and sets the epochs in place of the recipe's. A run that
+            goes on keeps the epochs that were set.
+        all_images: train on the validation images too; accuracy on them then tells nothing.
+        checkpoint_seconds: least time between two checkpoints; 0 writes one after each epoch.
 
     Returns:
         The record that was also written.
 
     Raises:
-        ValueError: when the model does not fit the data or the recipe, or the folder holds a
-            checkpoint of another run.
+        ValueError: when the model does not fit the data or the recipe, the folder holds a
+            checkpoint of another run, or not one epoch fits into the time.
         TrainingDiverged: when the loss becomes NaN or infinite.
 
     Warns:
         UserWarning: when the moving averages of batch normalization, or those of the weights,
             cannot settle in so few steps.
     """
-    out = Path(out)
-    output = _check_fit(model, dataset, recipe)
-    part = this_part()
-    if recipe.settle_batches and part.count > 1:
-        raise ValueError(
-            f"settle_batches={recipe.settle_batches} is for one process, these are {part.count}: "
-            "0 is allowed"
-        )
-    check_steps_per_call(steps_per_call, part.count)
-    one_hot = len(dataset.class_names) if recipe.label_smoothing else None
-    batches = ShuffledBatches(dataset.train, recipe.batch_size, recipe.seed, one_hot, part)
-    validation = OrderedBatches(dataset.val, one_hot, part)
-    settings = {
-        "model": model.name,
-        "parameters": model.count_params(),
-        "dataset": dataset.to_dict(),
-        "recipe": recipe.to_dict(),
-        "input_range": list(input_range),
-        "origin": origin,
-    }
-    checkpoint = Checkpoint(out, settings, len(batches), part)
+    out, began, part = Path(out), time.perf_counter(), this_part()
+    output = check_fit(model, dataset, recipe)
+    _check_processes(recipe, part, steps_per_call, time_budget)
+    plan = Plan(
+        model, dataset, recipe, output, input_range, steps_per_call, all_images, part
+    )  # fmt: skip
+    budget = None
+    if time_budget is not None:
+        plan, budget = _within(plan, seconds_of(time_budget), out, began)
+        if show_progress:
+            say(
+                f"{budget['epochs']} epochs of {model.name} fit into {budget['seconds']:g} s at "
+                f"{budget['images_per_s']:g} images per second"
+            )
+    settings = _settings(plan, origin, budget)
+    checkpoint = Checkpoint(out, settings, part=part, every_seconds=checkpoint_seconds)
     checkpoint.check()
-
-    keras.utils.set_random_seed(recipe.seed)
-    working = training_copy(model, recipe.precision)
-    whole = with_preparation(working, recipe.augmentation, input_range)
-    stacks: keras.utils.PyDataset = batches
-    if steps_per_call > 1:
-        whole = ScannedModel(whole.input, whole.output, name=whole.name)
-        stacks = StackedBatches(batches, steps_per_call)
-    with ExitStack() as stack:
-        stack.enter_context(frozen(working, recipe.frozen, recipe.frozen_normalization))
-        steps = recipe.epochs * len(batches)
-        if not recipe.settle_batches:
-            _warn_of_unsettled(working, steps)
-        _warn_of_unaveraged(recipe.ema, steps)
-        whole.compile(optimizer=optimizer_of(recipe, steps), **_measures(recipe, dataset, output))
-        if steps_per_call > 1:
-            # Measures are built from a batch; `fit` would build them from a stack.
-            whole.test_on_batch(*validation[0])
-        first_epoch = checkpoint.restore(whole)
-        shown = []
-        if show_progress and part.index == 0:
-            shown.append(RichProgress(model.name, recipe.epochs, len(stacks)))
-            stack.callback(shown[0].close)
-            if first_epoch:
-                shown[0].say(f"going on after epoch {first_epoch}/{recipe.epochs}, from {out}")
-        seeding = SeededEpochs(batches, recipe.seed)
-        started = time.perf_counter()
-        whole.fit(
-            stacks,
-            epochs=recipe.epochs,
-            initial_epoch=first_epoch,
-            shuffle=False,
-            validation_data=validation,
-            callbacks=[
-                seeding,
-                *_condensation(model, recipe, callbacks),
-                *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
-                *callbacks,
-                checkpoint,
-                *shown,
-            ],
-            verbose=0,
-        )
-        if recipe.settle_batches:
-            seeding.on_epoch_begin(recipe.epochs)
-            chosen = (batches[i % len(batches)][0] for i in range(recipe.settle_batches))
-            settle_statistics(whole, chosen)
-        seconds = time.perf_counter() - started
-    if working is not model:
-        model.set_weights(working.get_weights())
-        whole = with_preparation(model, "none", input_range)
-        # With measures of its own: Keras would go on with the counts of those of `working`.
-        whole.compile(**_measures(recipe, dataset, output))
-    # Measured once more: the end of training changes the network (averaged weights, settled
-    # statistics, a condensed classifier, float32).
-    val = whole.evaluate(validation, verbose=0, return_dict=True)
+    run = Run(plan)
+    started = time.perf_counter()
+    _fit(run, checkpoint, callbacks, show_progress)
+    seconds = time.perf_counter() - started
+    val = _measured(run)
     result = TrainingResult(
         model=model.name,
         dataset=dataset.to_dict(),
         input_range=input_range,
         output=output,
-        recipe=recipe.to_dict(),
-        val={name: float(value) for name, value in val.items()},
+        recipe=plan.recipe.to_dict(),
+        val=val,
         history=checkpoint.history,
         seconds=seconds,
         versions={
@@ -175,6 +121,8 @@ def train(
         },
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         origin=origin,
+        time_budget=budget,
+        all_images=all_images,
     )
     with written_by_first(out / "model.keras", part) as temporary:
         model.save(temporary)
@@ -184,16 +132,109 @@ def train(
     return result
 
 
-def _measures(recipe: Recipe, dataset: ImageDataset, output: str) -> dict[str, Any]:
-    """Make loss and accuracy, as `compile` takes them, for the form of labels that the loss has."""
-    from_logits = output == "logits"
-    accuracy = (
-        keras.metrics.CategoricalAccuracy
-        if recipe.label_smoothing
-        else keras.metrics.SparseCategoricalAccuracy
-    )
-    loss = loss_of(recipe, dataset.train.labels, len(dataset.class_names), from_logits)
-    return {"loss": loss, "metrics": [accuracy("top1")]}
+def _check_processes(
+    recipe: Recipe, part: Part, steps_per_call: int, time_budget: str | float | None
+) -> None:
+    """Refuse what several processes cannot do together."""
+    for name, value, none in (
+        ("settle_batches", recipe.settle_batches, 0),
+        ("time_budget", time_budget, None),
+    ):
+        if value != none and part.count > 1:
+            raise ValueError(
+                f"{name}={value} works in one process only; these are {part.count}. Use {none}"
+            )
+    check_steps_per_call(steps_per_call, part.count)
+
+
+def _within(plan: Plan, seconds: float, out: Path, began: float) -> tuple[Plan, dict[str, Any]]:
+    """Return the plan with as many epochs as fit into a time, or as an unfinished run has."""
+    stored = Checkpoint.stored_settings(out) or {}
+    budget = stored.get("time_budget") or {}
+    if budget.get("seconds") == seconds:
+        return plan.with_epochs(budget["epochs"]), budget
+    return plan_for(plan, seconds, began)
+
+
+def _settings(
+    plan: Plan, origin: dict[str, Any] | None, budget: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return what a checkpoint says of its run; settings of later versions only where used."""
+    further = {"time_budget": budget, "all_images": plan.all_images}
+    return {
+        "model": plan.model.name,
+        "parameters": plan.model.count_params(),
+        "dataset": plan.dataset.to_dict(),
+        "recipe": plan.recipe.to_dict(),
+        "input_range": list(plan.input_range),
+        "origin": origin,
+        **{name: value for name, value in further.items() if value},
+    }
+
+
+def _fit(
+    run: Run,
+    checkpoint: Checkpoint,
+    callbacks: Sequence[keras.callbacks.Callback],
+    show_progress: bool,
+) -> None:
+    """Train, or go on with a training, to its end."""
+    plan, recipe, whole = run.plan, run.plan.recipe, run.whole
+    with ExitStack() as stack:
+        stack.enter_context(frozen(run.working, recipe.frozen, recipe.frozen_normalization))
+        steps = recipe.epochs * len(run.batches)
+        if not recipe.settle_batches:
+            warn_of_unsettled(run.working, steps)
+        warn_of_unaveraged(recipe.ema, steps)
+        run.compile()
+        whole = run.whole
+        first_epoch = checkpoint.restore(whole, len(run.batches))
+        shown = []
+        if show_progress and plan.part.index == 0:
+            shown.append(RichProgress(plan.model.name, recipe.epochs, len(run.stacks)))
+            stack.callback(shown[0].close)
+            if first_epoch:
+                shown[0].say(
+                    f"going on after epoch {first_epoch}/{recipe.epochs}, from {checkpoint.folder}"
+                )
+        seeding = SeededEpochs(run.batches, recipe.seed)
+        whole.fit(
+            run.stacks,
+            epochs=recipe.epochs,
+            initial_epoch=first_epoch,
+            shuffle=False,
+            validation_data=run.validation,
+            callbacks=[
+                seeding,
+                *_condensation(plan.model, recipe, callbacks),
+                *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
+                *callbacks,
+                checkpoint,
+                *shown,
+            ],
+            verbose=0,
+        )
+        if recipe.settle_batches:
+            seeding.on_epoch_begin(recipe.epochs)
+            batches = run.batches
+            chosen = (batches[i % len(batches)][0] for i in range(recipe.settle_batches))
+            settle_statistics(whole, chosen)
+
+
+def _measured(run: Run) -> dict[str, float]:
+    """Bring the weights into the plan's model, and measure it on the validation images.
+
+    Once more, since the end of training changes the network (averaged weights, settled statistics,
+    a condensed classifier, float32).
+    """
+    plan, whole = run.plan, run.whole
+    if run.working is not plan.model:
+        plan.model.set_weights(run.working.get_weights())
+        whole = with_preparation(plan.model, "none", plan.input_range)
+        # With measures of its own: Keras would go on with the counts of those of `working`.
+        whole.compile(**plan.measures())
+    val = whole.evaluate(run.validation, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in val.items()}
 
 
 def _condensation(
@@ -206,62 +247,3 @@ def _condensation(
         recipe.epochs, pruning_share=recipe.pruning_share, group_lasso=recipe.group_lasso
     )
     return [Condensation(schedule)]
-
-
-def _check_fit(model: keras.Model, dataset: ImageDataset, recipe: Recipe) -> str:
-    """Check that model, images and recipe fit each other; say what the model's output is."""
-    if not hasattr(model, "input_shape") or not isinstance(model.input_shape, tuple):
-        raise ValueError(f"the model has to have one input, this one has {model.inputs}")
-    expected = (None, *dataset.input_shape)
-    shape = model.input_shape
-    if len(shape) != 4 or any(
-        a is not None and a != b for a, b in zip(shape[1:], expected[1:], strict=True)
-    ):
-        raise ValueError(
-            f"the model takes {shape[1:]}, the images of {dataset.name} are {dataset.input_shape}"
-        )
-    if model.output_shape != (None, len(dataset.class_names)):
-        raise ValueError(
-            f"the model gives {model.output_shape}, but {dataset.name} has "
-            f"{len(dataset.class_names)} classes: (None, {len(dataset.class_names)}) is needed"
-        )
-    if recipe.group_lasso and not condensable_layers(model):
-        raise ValueError(
-            f"group_lasso={recipe.group_lasso} is for networks with learned groups, "
-            f"{model.name} has none: 0 is allowed"
-        )
-    if recipe.pruning_share != Recipe.pruning_share and not condensable_layers(model):
-        raise ValueError(
-            f"pruning_share={recipe.pruning_share} is for networks with learned groups, "
-            f"{model.name} has none: leave it at {Recipe.pruning_share}"
-        )
-    activation = getattr(model.layers[-1], "activation", None)
-    name = "linear" if activation is None else activation.__name__
-    outputs = {"softmax": "probabilities", "linear": "logits"}
-    if name not in outputs:
-        raise ValueError(f"the model ends in {name!r}; allowed are softmax and None (logits)")
-    return outputs[name]
-
-
-def _warn_of_unsettled(model: keras.Model, steps: int) -> None:
-    share = unsettled_share(model, steps)
-    if share > UNSETTLED:
-        warnings.warn(
-            f"after the {steps} steps of this training {share:.1%} of the statistics of batch "
-            "normalization will still be the initial ones, so that the network may classify far "
-            "worse than it did in training: measure them anew at the end with settle_batches=100 "
-            "(--settle-batches 100), or train longer",
-            stacklevel=3,
-        )
-
-
-def _warn_of_unaveraged(momentum: float, steps: int) -> None:
-    share = momentum**steps
-    if share > UNAVERAGED:
-        fitting = math.floor(1000 * UNAVERAGED ** (1 / steps)) / 1000
-        warnings.warn(
-            f"after the {steps} steps of this training {share:.1%} of the averaged weights will "
-            f"still be the initial ones, with ema={momentum}: take at most {fitting} "
-            f"(--ema {fitting}) or 0, or train longer",
-            stacklevel=3,
-        )
