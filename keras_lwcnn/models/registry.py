@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_lwcnn.models.condensenet import PRESETS, CondenseNet
 from keras_lwcnn.models.condensenext import CondenseNeXt
 from keras_lwcnn.models.initialization import drawn_on_host
 from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
