@@ -11,7 +11,6 @@ import keras
 
 from keras_lwcnn.data.dataset import ImageDataset
 from keras_lwcnn.models import build
-from keras_lwcnn.record import read_record
 from keras_lwcnn.training.freezing import BASE
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
@@ -161,21 +160,19 @@ def open_source(source: str | Path) -> Source:
             f"{path} is no file; allowed are a .keras file that lwcnn train wrote, and "
             + (", ".join(sets) or "shipped weights, of which there are none")
         )
-    record = read_record(path)
-    if not record:
+    record = TrainingResult.beside(path)
+    if record is None:
         raise ValueError(
             f"there is no training record {path.with_suffix('.json')}, which tells what range of "
             "pixels the network expects"
         )
     return Source(
         partial(keras.saving.load_model, path, compile=False),
-        record["model"],
-        tuple(record["dataset"]["input_shape"]),
-        tuple(record["input_range"]),
+        record.model,
+        tuple(record.dataset["input_shape"]),
+        record.input_range,
         _origin(
-            record["recipe"],
-            record["dataset"]["name"],
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            record.recipe, record.dataset["name"], hashlib.sha256(path.read_bytes()).hexdigest()
         ),
     )
 
@@ -199,10 +196,9 @@ def _finished(
     folder: Path, recipe: Recipe, origin: dict[str, Any], dataset: ImageDataset
 ) -> TrainingResult | None:
     """Give the record of the first training where the folder holds the same one, finished."""
-    record = read_record(folder / "model.keras")
-    if not record or not (folder / "model.keras").is_file():
+    file = folder / "model.keras"
+    result = TrainingResult.beside(file) if file.is_file() else None
+    if result is None:
         return None
-    del record["kind"]
-    result = TrainingResult(**record)
     wanted = (recipe.to_dict(), origin, dataset.to_dict())
     return result if (result.recipe, result.origin, result.dataset) == wanted else None

@@ -99,7 +99,7 @@ def recipe_from(args: argparse.Namespace, model: str) -> Recipe:
 
 
 def _base_recipe(name: str | None, model: str, data: str) -> Recipe:
-    from keras_lwcnn.record import read_record
+    from convert.source.keras_file import read_record
     from keras_lwcnn.training.recipe import Recipe
     from keras_lwcnn.training.recipes import recipe_named
 

@@ -16,9 +16,9 @@ def run(code, **environment):
     )
 
 
-def test_data_and_records_do_without_keras():
+def test_data_does_without_keras():
     run(
-        "import sys, keras_lwcnn.data, keras_lwcnn.record, keras_lwcnn.files\n"
+        "import sys, keras_lwcnn.data, keras_lwcnn.files\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)",
         KERAS_LWCNN_WITHOUT_KERAS="1",
     )

@@ -136,6 +136,14 @@ def test_a_source_without_its_record_is_refused(odd, tmp_path):
         transfer(tmp_path / "bare.keras", odd, Recipe(), tmp_path / "out")
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": "train"}', '{"kind": "data", "model": "x"}'])
+def test_a_damaged_record_is_refused_by_name(odd, tmp_path, text):
+    network().save(tmp_path / "bare.keras")
+    (tmp_path / "bare.json").write_text(text)
+    with pytest.raises(ValueError, match="bare.json is not a training record.*Train the model"):
+        transfer(tmp_path / "bare.keras", odd, Recipe(), tmp_path / "out")
+
+
 def test_the_command_transfers_and_says_what_came_of_it(source, tmp_path, capsys):
     options = ["--epochs", "1", "--tuning-epochs", "1", "--frozen", "stage1"]
     out = tmp_path / "out"
