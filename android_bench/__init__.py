@@ -3,8 +3,10 @@
 Needs numpy and LiteRT alone, so that it runs where Keras and TensorFlow do not.
 """
 
-from android_bench.benchmark import BenchmarkOptions, benchmark, benchmark_interleaved
-from android_bench.devices import DEVICES, Device, DeviceError, open_device
+from android_bench.benchmarking import benchmark, benchmark_interleaved
+from android_bench.devices import DEVICES, Device, open_device
+from android_bench.errors import DeviceError
+from android_bench.options import BenchmarkOptions
 from android_bench.result import BenchmarkResult
 
 __all__ = [

@@ -12,7 +12,7 @@ _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of one series, in the unit of its values; None where a tool does not tell."""
+    """Statistics of one series, in the unit of its values; None where a tool does not print it."""
 
     count: int
     median: float | None
@@ -30,7 +30,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times `b` takes as long as `a`.
+    """How many times as long `b` takes as `a`.
 
     `ratio` is the geometric mean over the sessions, `low` and `high` bound it with 95 % confidence
     (None from fewer than two sessions), `spread` is the largest session's ratio over the smallest.
@@ -55,14 +55,16 @@ def percentile(values: Sequence[float], p: float) -> float:
         p: 0 to 100.
     """
     if not values:
-        raise ValueError("a percentile needs one or more values")
+        raise ValueError(
+            "there are no values to take a percentile of; allowed are one or more values"
+        )
     if not 0 <= p <= 100:
-        raise ValueError(f"p is {p}; allowed: 0 to 100")
+        raise ValueError(f"{p=} is out of range; allowed is 0 to 100")
     return sorted(values)[min(int(len(values) * p / 100), len(values) - 1)]
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Summarize a series as `benchmark_model` does: picked percentiles, population deviation."""
+    """Return a summary as `benchmark_model` makes it: picked percentiles, population deviation."""
     mean = math.fsum(values) / len(values) if values else 0.0
     return Summary(
         count=len(values),
@@ -77,11 +79,11 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def merge(summaries: Sequence[Summary]) -> Summary:
-    """Summarize several series of which only the summaries are known.
+    """Return the summary of several series of which only the summaries are known.
 
-    Count, mean, minimum, maximum and deviation are those of all values together. Percentiles cannot
-    be had that way: with several series the median is the median of their medians, and p5 and p95
-    are None.
+    Count, mean, minimum, maximum and deviation are those of all values together. Percentiles do not
+    follow from summaries: with several series the median is the median of their medians, and p5 and
+    p95 are None.
     """
     if len(summaries) == 1:
         return summaries[0]
@@ -109,32 +111,35 @@ def merge(summaries: Sequence[Summary]) -> Summary:
 
 
 def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
-    """Compare two models that took turns in one run: the ratio b / a, session by session.
+    """Return the ratio b / a of two models that took turns in one run, session by session.
 
     Taking the ratio within each session cancels what slows both alike (heat, other processes). The
     interval is Student's on the logarithms of the sessions' ratios.
 
     Args:
-        a: one positive figure a session (its median) of the model to compare with.
+        a: one positive figure per session (its median) of the model to compare with.
         b: the same of the other model, in the same order.
 
     Raises:
         ValueError: empty or unequally long series, or a figure that is not positive.
     """
     if len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} sessions: a paired ratio needs as many of each")
+        raise ValueError(
+            f"{len(a)} and {len(b)} sessions cannot be paired; allowed are as many of each. "
+            "Measure both models in one run, or take unpaired_ratio"
+        )
     logs = [y - x for x, y in zip(_logs(a), _logs(b), strict=True)]
     half = None
     if len(logs) > 1:
         half = _t95(len(logs) - 1) * math.sqrt(_variance(logs) / len(logs))
-    return _ratio(_mean(logs), half, max(logs) - min(logs), len(logs))
+    return _as_ratio(_mean(logs), half, max(logs) - min(logs), len(logs))
 
 
 def unpaired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
-    """Compare figures from two separate runs: the ratio b / a, by Welch's interval on logarithms.
+    """Return the ratio b / a of two separate runs, with Welch's interval on logarithms.
 
     Args:
-        a: one positive figure a session of the earlier run.
+        a: one positive figure per session of the earlier run.
         b: the same of the later run; the lengths may differ.
 
     Raises:
@@ -149,10 +154,10 @@ def unpaired_ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
             freedom = (vx + vy) ** 2 / (vx**2 / (len(x) - 1) + vy**2 / (len(y) - 1))
         half = _t95(int(freedom)) * math.sqrt(vx + vy)
     spread = max(y) - min(y) + max(x) - min(x)
-    return _ratio(_mean(y) - _mean(x), half, spread, min(len(x), len(y)))
+    return _as_ratio(_mean(y) - _mean(x), half, spread, min(len(x), len(y)))
 
 
-def _ratio(log: float, half: float | None, spread: float, sessions: int) -> Ratio:
+def _as_ratio(log: float, half: float | None, spread: float, sessions: int) -> Ratio:
     return Ratio(
         ratio=math.exp(log),
         low=None if half is None else math.exp(log - half),
@@ -164,7 +169,9 @@ def _ratio(log: float, half: float | None, spread: float, sessions: int) -> Rati
 
 def _logs(values: Sequence[float]) -> list[float]:
     if not values or min(values) <= 0:
-        raise ValueError(f"a ratio needs one or more positive figures, not {list(values)!r:.60}")
+        raise ValueError(
+            f"{list(values)!r:.60} has no ratio; allowed are one or more positive figures"
+        )
     return [math.log(value) for value in values]
 
 

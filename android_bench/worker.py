@@ -3,8 +3,8 @@
 As a script, ``python worker.py OPTIONS.json`` measures the models named in the options, and
 ``python worker.py --facts`` tells about the machine alone. Either writes one JSON document to
 standard output; everything else that the process prints goes to standard error. As a module it
-gives `open_interpreter` and `delegation`. It is copied to boards by itself, so it imports nothing
-of its package and runs on Python 3.9 and newer.
+has `Options`, `open_interpreter` and `delegation`. It is copied to boards by itself, so it imports
+nothing of its package and runs on Python 3.9 and newer.
 
 The document:
 
@@ -19,8 +19,8 @@ or ``{"error": "one line", "device_at_fault": bool}`` with exit code 3. Times ar
 in the order they were taken; the two memory figures are null where several models share the
 process.
 
-The run loops, their defaults and the random inputs are those of TensorFlow Lite's
-`benchmark_model`.
+The options file holds "models" (paths) and any of the fields of `Options`. The run loops, their
+defaults and the random inputs are those of TensorFlow Lite's `benchmark_model`.
 """
 
 from __future__ import annotations
@@ -35,28 +35,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-DEFAULTS = {
-    "num_threads": 1,
-    "use_xnnpack": True,
-    "num_runs": 50,
-    "min_secs": 1.0,
-    "max_secs": 150.0,
-    "warmup_runs": 1,
-    "warmup_min_secs": 0.5,
-    "run_delay": -1.0,
-    "sessions": 1,
-    "session_pause": 0.0,
-    "input_range": None,
-    "input_files": [],
-    "seed": 0,
-    "affinity": None,
-}
+if TYPE_CHECKING:
+    # Elsewhere numpy is imported where it is used: `--help` reads the options below, at once.
+    import numpy as np
 
 RUNTIMES = (
     "ai_edge_litert.interpreter",
@@ -75,6 +61,95 @@ ARM_CORES = {
 }  # fmt: skip
 
 
+# --- Options --------------------------------------------------------------------------------
+
+
+def option(default: Any, meaning: str, least: float | None = None) -> Any:
+    """Return a field of `Options`: its default, its meaning for `--help`, its least value."""
+    return field(default=default, metadata={"help": meaning, "least": least})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure; names, meaning and defaults are those of `benchmark_model`.
+
+    A run loop goes on while (its runs are fewer than `num_runs` or it has lasted less than
+    `min_secs`) and it has not lasted more than `max_secs`. Inputs are random: floats in -0.5..0.5,
+    int8 -127..127, uint8 0..254. Each session has a median; two or more have intervals as well.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    num_threads: int = option(1, "threads of the CPU kernels", 1)
+    use_xnnpack: bool = option(True, "whether the XNNPACK delegate may take part of the graph")
+    num_runs: int = option(50, "least number of measured inferences per session", 1)
+    min_secs: float = option(1.0, "least seconds per session", 0)
+    max_secs: float = option(150.0, "seconds after which a session, or the warm-up, always ends")
+    warmup_runs: int = option(1, "least number of warm-up inferences", 0)
+    warmup_min_secs: float = option(0.5, "least seconds of warm-up", 0)
+    run_delay: float = option(-1.0, "seconds of sleep between inferences; -1 for none")
+    sessions: int = option(
+        1, "how often the loop is repeated; models take turns within each session", 1
+    )
+    session_pause: float = option(
+        0.0, "seconds of sleep between sessions, for the device to cool", 0
+    )
+    input_range: tuple[float, float] | None = option(
+        None, "range of the random inputs in place of the type's own"
+    )
+    input_files: Sequence[str] = option(
+        (), "a .npy or raw file in place of random input, one per input"
+    )
+    seed: int = option(0, "seed of the random inputs", 0)
+    affinity: str | None = option(
+        None, '"big" (the CPUs with the highest maximum frequency) or a mask such as 0xf0'
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            least, value = item.metadata["least"], getattr(self, item.name)
+            self._check(item.name, least is None or value >= least, f"{least} or more")
+        self._check("max_secs", self.max_secs > 0, "more than 0")
+        self._check("run_delay", self.run_delay >= 0 or self.run_delay == -1, "-1 or 0 or more")
+        self._check("seed", self.seed < 2**32, "0 to 2**32 - 1")
+        if self.input_range is not None:
+            fits = len(self.input_range) == 2 and self.input_range[0] <= self.input_range[1]
+            self._check("input_range", fits, "(low, high) with low <= high")
+        if self.affinity not in (None, "big"):
+            self._check("affinity", _is_mask(self.affinity), '"big" or a mask such as "0xf0"')
+
+    def _check(self, name: str, right: bool, allowed: str) -> None:
+        if not right:
+            value = getattr(self, name)
+            raise ValueError(f"{name}={value!r} is out of range; allowed is {allowed}")
+
+
+def requested_options(request: dict, *others: str) -> Options:
+    """Return the options that a request names; those that it leaves out have their defaults.
+
+    Args:
+        request: fields of `Options` in JSON's types, beside other keys.
+        *others: the other keys that are allowed.
+
+    Raises:
+        ValueError: a key is unknown, or an option is out of its range.
+    """
+    known = [item.name for item in fields(Options)]
+    unknown = sorted(set(request) - {*known, *others})
+    if unknown:
+        allowed = ", ".join([*known, *others])
+        raise ValueError(f"options {', '.join(unknown)} are unknown; allowed are {allowed}")
+    return Options(**{name: request[name] for name in known if name in request})
+
+
+def _is_mask(text: str) -> bool:
+    try:
+        return int(text, 16) > 0
+    except (TypeError, ValueError):
+        return False
+
+
 # --- Opening a model ------------------------------------------------------------------------
 
 
@@ -90,8 +165,25 @@ def load_runtime() -> ModuleType:
         except ModuleNotFoundError:
             continue
     raise ImportError(
-        "no LiteRT runtime in this Python: pip install ai-edge-litert (or tflite-runtime)"
+        "no LiteRT runtime in this Python. Run: pip install ai-edge-litert (or tflite-runtime)"
     )
+
+
+def check_identifier(name: str | os.PathLike, head: bytes) -> None:
+    """Refuse content that is no TFLite file.
+
+    Args:
+        name: what to call it in the message.
+        head: its first 8 bytes.
+
+    Raises:
+        ValueError: it does not carry TFLite's identifier.
+    """
+    if head[4:8] != b"TFL3":
+        raise ValueError(
+            f"{name} is not a TFLite model: it starts with {head!r}, "
+            "where b'TFL3' is expected after four bytes"
+        )
 
 
 def open_interpreter(
@@ -122,11 +214,7 @@ def open_interpreter(
         with open(name, "rb") as file:
             head = file.read(8)
         source = {"model_path": name}
-    if head[4:8] != b"TFL3":
-        raise ValueError(
-            f"{name} is not a TFLite model: it starts with {head!r}, "
-            "where b'TFL3' is expected after four bytes"
-        )
+    check_identifier(name, head)
     runtime = load_runtime()
     resolver = runtime.OpResolverType.AUTO
     if not use_xnnpack:
@@ -218,6 +306,8 @@ def random_input(
         value_range: (low, high), both inclusive for integers; None for `benchmark_model`'s own:
             floats uniform in -0.5..0.5, int8 -127..127, uint8 0..254, other integers 0..99.
     """
+    import numpy as np
+
     dtype, shape = np.dtype(detail["dtype"]), tuple(detail["shape"])
     if dtype == np.bool_:
         return random.randint(0, 2, shape).astype(dtype)
@@ -225,11 +315,17 @@ def random_input(
         low, high = value_range or (-0.5, 0.5)
         return random.uniform(low, high, shape).astype(dtype)
     if dtype.kind not in "iu":
-        raise ValueError(f"input {detail['name']!r} has type {dtype}, which has no random values")
+        raise ValueError(
+            f"input {detail['name']!r} has type {dtype}, which has no random values; allowed are "
+            "float, integer and bool. Give it by input_files"
+        )
     low, high = value_range or {"int8": (-127, 127), "uint8": (0, 254)}.get(dtype.name, (0, 99))
     limits = np.iinfo(dtype)
     if low < limits.min or high > limits.max:
-        raise ValueError(f"input range {low}..{high} does not fit {dtype} ({detail['name']!r})")
+        raise ValueError(
+            f"input_range={low}..{high} does not fit {dtype} of input {detail['name']!r}; "
+            f"allowed is {limits.min} to {limits.max}"
+        )
     return random.randint(int(low), int(high) + 1, shape).astype(dtype)
 
 
@@ -238,16 +334,22 @@ def read_input(path: str, detail: dict) -> np.ndarray:
 
     A `.npy` array may leave out the leading batch dimension of 1. Type and shape must agree.
     """
+    import numpy as np
+
     dtype, shape = np.dtype(detail["dtype"]), tuple(int(n) for n in detail["shape"])
     if str(path).endswith(".npy"):
         values = np.load(path, allow_pickle=False)
         if values.dtype != dtype:
-            raise ValueError(f"{path} holds {values.dtype}, input {detail['name']!r} takes {dtype}")
+            raise ValueError(
+                f"{path} holds {values.dtype}, which does not fit input {detail['name']!r}; "
+                f"allowed is {dtype}"
+            )
         if values.shape == shape[1:] and shape[0] == 1:
             values = values[None]
         if values.shape != shape:
             raise ValueError(
-                f"{path} has shape {values.shape}, input {detail['name']!r} takes {shape}"
+                f"{path} has shape {values.shape}, which does not fit input {detail['name']!r}; "
+                f"allowed is {shape}"
             )
         return values
     with open(path, "rb") as file:
@@ -255,39 +357,44 @@ def read_input(path: str, detail: dict) -> np.ndarray:
     expected = int(np.prod(shape)) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(
-            f"{path} holds {len(content)} bytes, input {detail['name']!r} takes {expected} "
-            f"({dtype}, shape {shape})"
+            f"{path} holds {len(content)} bytes, which does not fit input {detail['name']!r}; "
+            f"allowed is {expected} ({dtype}, shape {shape})"
         )
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def make_inputs(interpreter: Any, options: dict) -> list[np.ndarray]:
+def make_inputs(interpreter: Any, options: Options) -> list[np.ndarray]:
     """Make the input tensors that the options ask for: files in order, or random values."""
+    import numpy as np
+
     details = interpreter.get_input_details()
-    files = options["input_files"]
+    files = options.input_files
     if files and len(files) != len(details):
         names = [detail["name"] for detail in details]
-        raise ValueError(f"{len(files)} input files for {len(details)} inputs {names}")
+        raise ValueError(
+            f"{len(files)} input files do not fit {len(details)} inputs; allowed is one for each "
+            f"of {names}, in this order"
+        )
     if files:
         return [read_input(files[i], details[i]) for i in range(len(details))]
-    random = np.random.RandomState(options["seed"])
-    return [random_input(detail, random, options["input_range"]) for detail in details]
+    random = np.random.RandomState(options.seed)
+    return [random_input(detail, random, options.input_range) for detail in details]
 
 
 # --- Measuring ------------------------------------------------------------------------------
 
 
 class Run:
-    """One opened model with its inputs, and the times taken so far."""
+    """One opened model with its inputs, and the times measured so far."""
 
-    def __init__(self, path: str, options: dict) -> None:
+    def __init__(self, path: str, options: Options) -> None:
         self.path = path
         start = time.perf_counter_ns()
         self.interpreter = open_interpreter(
-            path, num_threads=options["num_threads"], use_xnnpack=options["use_xnnpack"]
+            path, num_threads=options.num_threads, use_xnnpack=options.use_xnnpack
         )
         self.init_us = (time.perf_counter_ns() - start) // 1000
-        self.delay = options["run_delay"]
+        self.delay = options.run_delay
         self.inputs = make_inputs(self.interpreter, options)
         self.input_details = self.interpreter.get_input_details()
         self.warmup_us = []
@@ -326,13 +433,15 @@ class Run:
         document.update(delegation(self.interpreter))
         for detail in self.interpreter.get_output_details():
             values = self.interpreter.get_tensor(detail["index"])
-            digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+            digest = hashlib.sha256(values.tobytes()).hexdigest()
             document["outputs"].append(dict(describe(detail), sha256=digest))
         return document
 
 
 def describe(detail: dict) -> dict[str, Any]:
     """Return name, shape and type of a tensor in JSON's types."""
+    import numpy as np
+
     return {
         "name": str(detail["name"]),
         "shape": [int(n) for n in detail["shape"]],
@@ -340,44 +449,39 @@ def describe(detail: dict) -> dict[str, Any]:
     }
 
 
-def measure(options: dict) -> dict[str, Any]:
-    """Measure the models of `options["models"]` (paths), interleaved when there are several.
+def measure(request: dict) -> dict[str, Any]:
+    """Measure the models of `request["models"]` (paths), interleaved when there are several.
 
     Every session measures every model once, in an order that turns by one from session to session,
     so that a drift of the machine's speed meets all models alike.
 
     Args:
-        options: `models` and any of `DEFAULTS`.
+        request: "models" and any of the fields of `Options`.
 
     Returns:
         The document described at the top of this file.
+
+    Raises:
+        ValueError: an option is unknown or out of its range, or a model cannot be opened.
     """
-    unknown = sorted(set(options) - set(DEFAULTS) - {"models"})
-    if unknown:
-        raise ValueError(f"unknown options {unknown}; known: {sorted(DEFAULTS)} and 'models'")
-    models = options["models"]
-    options = dict(DEFAULTS, **options)
-    set_affinity(options["affinity"])
+    options = requested_options(request, "models")
+    set_affinity(options.affinity)
     runtime = load_runtime()
     base = forget_peak_memory()
     before = read_state()
 
     runs, init_memory = [], None
-    for path in models:
+    for path in request["models"]:
         runs.append(Run(path, options))
         init_memory = peak_memory_mb()
     for run in runs:
-        run.warmup_us = run.loop(
-            options["warmup_runs"], options["warmup_min_secs"], options["max_secs"]
-        )
-    for session in range(options["sessions"]):
-        if session and options["session_pause"] > 0:
-            time.sleep(options["session_pause"])
+        run.warmup_us = run.loop(options.warmup_runs, options.warmup_min_secs, options.max_secs)
+    for session in range(options.sessions):
+        if session and options.session_pause > 0:
+            time.sleep(options.session_pause)
         turn = session % len(runs)
         for run in runs[turn:] + runs[:turn]:
-            run.sessions_us.append(
-                run.loop(options["num_runs"], options["min_secs"], options["max_secs"])
-            )
+            run.sessions_us.append(run.loop(options.num_runs, options.min_secs, options.max_secs))
 
     peak_memory = peak_memory_mb()
     alone = len(runs) == 1 and base is not None
@@ -387,7 +491,7 @@ def measure(options: dict) -> dict[str, Any]:
         report["memory_peak_mb"] = round(peak_memory - base, 3) if alone else None
     facts = machine_facts()
     facts["runtime"] = runtime_version(runtime)
-    facts["num_threads"] = options["num_threads"]
+    facts["num_threads"] = options.num_threads
     return {"facts": facts, "before": before, "after": read_state(), "models": reports}
 
 
@@ -429,7 +533,7 @@ def cpu_numbers() -> list[int]:
 
 
 def read_state() -> dict[str, Any]:
-    """Read governor, frequencies and temperatures, each None or empty where not to be had.
+    """Read governor, frequencies and temperatures, each None or empty where unreadable.
 
     Returns:
         A dict of `governor` (one name, or several joined by "+"), `frequencies_mhz` by CPU number,
@@ -458,7 +562,7 @@ def read_state() -> dict[str, Any]:
 
 
 def big_cores() -> list[int]:
-    """Return the CPUs with the highest `cpuinfo_max_freq`; all CPUs where it is not told."""
+    """Return the CPUs with the highest `cpuinfo_max_freq`; all CPUs where no CPU has that file."""
     speeds = {}
     for cpu in cpu_numbers():
         speed = read_text(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq")
@@ -474,7 +578,9 @@ def set_affinity(affinity: str | None) -> None:
     if affinity is None:
         return
     if not hasattr(os, "sched_setaffinity"):
-        raise ValueError(f"affinity {affinity!r} is not possible on {platform.system()}")
+        raise ValueError(
+            f"affinity={affinity!r} is not possible on {platform.system()}; allowed is None"
+        )
     if affinity == "big":
         cpus = big_cores()
     else:
@@ -484,7 +590,9 @@ def set_affinity(affinity: str | None) -> None:
         os.sched_setaffinity(0, cpus)
     except OSError as error:
         present = cpu_numbers()
-        raise ValueError(f"affinity {affinity!r} does not fit CPUs {present}: {error}") from error
+        raise ValueError(
+            f"affinity={affinity!r} does not fit CPUs; allowed are {present} ({error})"
+        ) from error
 
 
 def affinity_mask() -> str | None:
@@ -542,26 +650,30 @@ def runtime_version(runtime: ModuleType) -> str:
 
 
 def end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that nothing outlives a lost run."""
+    """Let Linux kill this process when its parent dies, so that nothing outlives a lost run."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure what the options file asks for and write the document; return the exit code."""
-    if len(arguments) != 1:
-        print("usage: python worker.py OPTIONS.json | --facts", file=sys.stderr)
-        return 2
+def read_request(path: str) -> dict[str, Any]:
+    """Return what a file asks for."""
+    with open(path) as file:
+        return json.load(file)
+
+
+def answer(work: Callable[[], dict[str, Any]]) -> int:
+    """Do the work of a script and print its document; return the exit code.
+
+    Args:
+        work: returns the document; errors that it raises for a bad model or option become the
+            document.
+    """
     end_with_parent()
     # Native code may print at any time: only the document goes to the real standard output.
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        if arguments[0] == "--facts":
-            document = {"facts": dict(machine_facts(), **read_state())}
-        else:
-            with open(arguments[0]) as file:
-                document = measure(json.load(file))
+        document = work()
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         document = {
             "error": " ".join(str(error).split()),
@@ -571,6 +683,16 @@ def main(arguments: Sequence[str]) -> int:
         json.dump(document, output)
         output.write("\n")
     return 3 if "error" in document else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the script: measure, or tell the facts; return the exit code."""
+    if len(arguments) != 1:
+        print("usage: python worker.py OPTIONS.json | --facts", file=sys.stderr)
+        return 2
+    if arguments[0] == "--facts":
+        return answer(lambda: {"facts": dict(machine_facts(), **read_state())})
+    return answer(lambda: measure(read_request(arguments[0])))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Train a CondenseNeXt, kill it in the middle, resume it, and look at what was condensed.
+"""Whether a CondenseNeXt that is killed in training and resumed is condensed as it should be.
 
     LWCNN_DATA=... python -m benchmarks.condensation_resume --epochs 3
 
-The schedule is compressed to the epochs given. The training process gets SIGKILL in its second
-epoch and is started again. Afterwards every group has to read exactly in/C inputs, and
-the three deployment forms have to agree. Appends a row to
-benchmarks/results/condensation.jsonl; exit code 1 when something does not hold.
+The schedule is compressed to these epochs. The training process gets SIGKILL in its second epoch
+and is started again. Afterwards every group has to read exactly in/C inputs, and the three
+deployment forms have to agree. Appends a row to benchmarks/results/condensation.jsonl; the exit
+code is 1 when something does not hold.
 """
 
 import argparse
@@ -17,17 +17,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pages import ROOT
+from benchmarks.stored import RESULTS, append_lines
 from lwcnn.rows import now
 
-STORED = ROOT / "benchmarks" / "results" / "condensation.jsonl"
+STORED = RESULTS / "condensation.jsonl"
 TOLERANCE = 1e-5
 IMAGES = 512
 KILLED_AT = 0.4
 
 
 def train_here(options: argparse.Namespace) -> None:
-    """Train in this process, or go on where a killed one was."""
+    """Train in this process, or go on after the last whole epoch of a killed one."""
     import keras
 
     from keras_lwcnn.condensation import Condensation, CondensationSchedule
@@ -44,7 +44,7 @@ def train_here(options: argparse.Namespace) -> None:
 
 
 def kill_and_resume(options: argparse.Namespace) -> dict[str, Any]:
-    """Start the training, kill it some way into its second epoch, and let it come to its end."""
+    """Start the training, kill it within its second epoch, resume it; return when it was killed."""
     command = [sys.executable, "-m", "benchmarks.condensation_resume", "--train-here"]
     command += ["--data", options.data, "--epochs", str(options.epochs)]
     command += ["--preset", options.preset, "--out", str(options.out)]
@@ -64,7 +64,7 @@ def kill_and_resume(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def examine(options: argparse.Namespace) -> dict[str, Any]:
-    """Count the active inputs of every group, and run the three forms over test images."""
+    """Return how many groups have exact inputs, and how far the three forms differ."""
     import keras
     import numpy as np
 
@@ -100,7 +100,7 @@ def examine(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Do it all, or only the training where the parent asks for it."""
+    """Measure and store a row; in the child process, train only."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--epochs", type=int, default=3)
@@ -118,8 +118,7 @@ def main() -> int:
         difference <= TOLERANCE for difference in row["relative_differences"].values()
     )
     print(json.dumps(row, indent=1))
-    with STORED.open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    append_lines(STORED, [row])
     return 0 if row["holds"] else 1
 
 

@@ -1,33 +1,36 @@
 """Time and peak memory of five modes: one `to_tflites` call against five TFLiteConverter calls.
 
-Both run in fresh processes, imports included, in turn, on one MobileNetV2 (224 px, random
-weights) and the same calibration images. Writes one JSON row a run and one with the ratios.
+    python -m benchmarks.conversion_cost
 
-    python benchmarks/conversion_cost.py --rounds 3 --out rows.jsonl
+The two ways take turns, each in a fresh process whose imports count, on one MobileNetV2 (224 px,
+random weights) and the same calibration images. Appends one row per run and one with the ratios of
+the medians to benchmarks/results/conversion_cost.jsonl.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import psutil
 
+from benchmarks.stored import RESULTS, append_lines
+from lwcnn.rows import now
+
 IMAGES = 20
 SAMPLING_SECONDS = 0.02
+OUR_WAY, STOCK_WAY = "to_tflites", "five TFLiteConverter calls"
 
 PREPARE = """
 import keras, numpy as np, sys
 keras.utils.set_random_seed(0)
 model = keras.applications.MobileNetV2(weights=None)
-# Statistics of real passes keep activations from vanishing, which no int16 file could hold.
+# Without statistics of real images, activations shrink until an int16 file cannot hold them.
 for layer in model.layers:
     if isinstance(layer, keras.layers.BatchNormalization):
         layer.momentum = 0.0
@@ -73,8 +76,8 @@ for mode in ("float32", "float16", "dynamic", "int8", "int16x8"):
 """
 
 
-def measured(script, *arguments):
-    """Run a script in a fresh process; return its seconds and the peak memory of its tree."""
+def measured(script: str, *arguments: str | Path) -> tuple[float, int]:
+    """Run a script in a fresh process; return its seconds, and peak bytes with all its children."""
     began = time.perf_counter()
     child = psutil.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
@@ -97,11 +100,11 @@ def measured(script, *arguments):
     return time.perf_counter() - began, peak
 
 
-def main():
-    """Measure in turn and write the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    """Measure both ways in turns and append the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("/dev/stdout"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "conversion_cost.jsonl")
     args = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -111,20 +114,17 @@ def main():
         prepare = [sys.executable, "-c", PREPARE, model, images]
         subprocess.run(prepare, check=True, capture_output=True)
         for number in range(args.rounds):
-            for name, script in (("to_tflites", OURS), ("five TFLiteConverter calls", STOCK)):
+            for name, script in ((OUR_WAY, OURS), (STOCK_WAY, STOCK)):
                 seconds, peak = measured(script, model, images, folder)
                 rows.append({"way": name, "round": number, "seconds": seconds, "peak_bytes": peak})
-    medians = {
-        key: [median(row[key] for row in rows if row["way"] == way) for way in
-              ("to_tflites", "five TFLiteConverter calls")]
-        for key in ("seconds", "peak_bytes")
-    }  # fmt: skip
-    rows.append({"time_ratio": medians["seconds"][0] / medians["seconds"][1],
-                 "memory_ratio": medians["peak_bytes"][0] / medians["peak_bytes"][1]})  # fmt: skip
-    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    with args.out.open("a") as file:
-        for row in rows:
-            print(json.dumps({"kind": "conversion_cost", "date": date, **row}), file=file)
+    ratios = {
+        f"{name}_ratio": median(row[key] for row in rows if row["way"] == OUR_WAY)
+        / median(row[key] for row in rows if row["way"] == STOCK_WAY)
+        for name, key in (("time", "seconds"), ("memory", "peak_bytes"))
+    }
+    facts = {"kind": "conversion_cost", "date": now()}
+    append_lines(args.out, (facts | row for row in [*rows, ratios]))
+    print(", ".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,27 @@
-"""Put the demo's figures into the README: python -m benchmarks.demo_readme [runs/demo/rows.jsonl]
+"""What `make demo` ends with: the table in README.md and the picture docs/demo.png.
 
-Stores the rows in benchmarks/results/demo.jsonl, rewrites the README's block between
-`<!-- demo: begin -->` and `<!-- demo: end -->`, and draws docs/demo.png.
+    make demo
+    python -m benchmarks.demo_readme [runs/demo/rows.jsonl]
+
+Stores the rows in benchmarks/results/demo.jsonl, writes the README's block `demo` and draws the
+picture. Without a file it does so from the stored rows.
 """
 
 import shutil
 import sys
 
-from benchmarks.pages import ROOT, fill_block
+from benchmarks.pages import DOCS, README, fill_block
+from benchmarks.stored import RESULTS
 from keras_lwcnn.files import written_beside
 from lwcnn.report import figures
 from lwcnn.report.summary import RunSummary, summarize
 from lwcnn.rows import read_rows
 
-STORED = ROOT / "benchmarks" / "results" / "demo.jsonl"
+STORED = RESULTS / "demo.jsonl"
 
 
 def table(summary: RunSummary) -> str:
-    """Give the Markdown table of a run's files."""
+    """Return a line on the run, and a table of its files."""
     train = summary.train
     lines = [
         f"{train['model']} on {train['dataset']['name']}, {train['recipe']['epochs']} epochs, "
@@ -39,15 +43,18 @@ def _points(change: float) -> str:
     return f"{change:+.2f}" if round(change, 2) else "0.00"
 
 
+def write_tables() -> None:
+    """Write the table of the stored rows into README.md."""
+    fill_block("demo", table(summarize(read_rows(STORED))), README)
+
+
 def main() -> None:
-    """Update the README."""
+    """Store the rows of the file that was named, write the table and draw the picture."""
     if len(sys.argv) > 1:
-        STORED.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sys.argv[1], STORED)
-    summary = summarize(read_rows(STORED))
-    fill_block("demo", table(summary))
-    with written_beside(ROOT / "docs" / "demo.png") as temporary:
-        figures.files(list(summary.modes)).savefig(temporary, dpi=110)
+    write_tables()
+    with written_beside(DOCS / "demo.png") as temporary:
+        figures.files(list(summarize(read_rows(STORED)).modes)).savefig(temporary, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Whether our host latencies agree with litert-benchmark's, the tool in the LiteRT wheel.
+"""Whether our host latencies agree with those of litert-benchmark, the tool in the LiteRT wheel.
 
-    python -m benchmarks.host_agreement                  MobileNetV2 at 224 and our networks
+    python -m benchmarks.host_agreement                  MobileNetV2 at 224 px and our networks
     python -m benchmarks.host_agreement runs/a.tflite    these files
 
-Both tools measure the same file in turns, each in a process of its own and in an order that turns
-by one from round to round, so that a drift of the machine's speed meets both alike. The ratio
-ours / theirs of the rounds' medians has to lie within 0.95 and 1.05. One thread, XNNPACK, the
-same numbers of warm-up and measured inferences. Writes OUT/host_agreement.{json,md}; exit code 1
-when a ratio lies outside.
+Both tools measure the same file in turns, each in a process of its own. Which one begins changes
+from round to round, so that a drift of the machine's speed affects both alike. The median ratio
+ours / theirs of the rounds has to lie within 0.95 and 1.05. Both use one thread, XNNPACK and the
+same numbers of warm-up and measured inferences. Writes host_agreement.json and host_agreement.md
+into benchmarks/results/; the exit code is 1 when a ratio lies outside.
 """
 
 import argparse
@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from android_bench import benchmark
 from android_bench.statistics import paired_ratio, percentile
 from android_bench.worker import machine_facts
-from benchmarks.pages import ROOT, markdown_table
+from benchmarks.commands import check_files, progress_bar
+from benchmarks.pages import markdown_table
+from benchmarks.stored import RESULTS
+from keras_lwcnn.files import write_bytes, write_json
 from lwcnn.rows import now
 
 NETWORKS = {32: ("l_mobilenet", "condensenext-masked"), 224: ("mobilenet_v2", "xception_lite")}
@@ -76,33 +79,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help=".tflite files; none: our networks")
     parser.add_argument("--rounds", type=int, default=9, help="odd; default 9")
-    parser.add_argument("--runs", type=int, default=100, help="inferences a round; default 100")
+    parser.add_argument("--runs", type=int, default=100, help="inferences per round; default 100")
     parser.add_argument("--models", type=Path, default=Path("runs/architectures"))
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    missing = [str(file) for file in options.files if not file.is_file()]
-    if missing:
-        parser.error(f"no such file: {', '.join(missing)}")
+    check_files(parser, options.files)
     files = options.files or _networks(options.models)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_bar() as progress:
         results = [measure(file, options.rounds, options.runs, progress) for file in files]
     _write(results, options.out)
     return 0 if all(LOW <= result["ratio"] <= HIGH for result in results) else 1
 
 
 def _networks(folder: Path) -> list[Path]:
-    """Return the networks' files; those that are missing are made, with random weights."""
-    from benchmarks.architectures.networks import input_range, networks
-    from benchmarks.architectures.timing import MODES, convert_all, file_of
+    """Return the networks' files, with random weights; missing ones are converted."""
+    from benchmarks.architectures.timing import network_files
 
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for size, names in NETWORKS.items():
-        convert_all({name: networks(size)[name] for name in names}, size, folder, input_range)
-        files += [file_of(folder, name, size, mode) for name in names for mode in MODES]
-    return files
+    return [file for size, names in NETWORKS.items() for file in network_files(size, names, folder)]
 
 
 def _write(results: Sequence[dict[str, Any]], out: Path) -> None:
@@ -121,12 +115,11 @@ def _write(results: Sequence[dict[str, Any]], out: Path) -> None:
     for line in lines:
         table.add_row(*line)
     Console().print(table)
-    out.mkdir(parents=True, exist_ok=True)
     facts = machine_facts()
     document = {"date": now(), "machine": facts, "results": list(results)}
-    (out / "host_agreement.json").write_text(json.dumps(document, indent=1) + "\n")
+    write_json(out / "host_agreement.json", document)
     text = f"{markdown_table(header, lines)}\n{facts['core']}, {facts['os']}\n"
-    (out / "host_agreement.md").write_text(text)
+    write_bytes(out / "host_agreement.md", text.encode())
 
 
 if __name__ == "__main__":

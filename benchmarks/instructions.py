@@ -1,53 +1,56 @@
 """Instructions per inference on emulated ARM cores, for any `.tflite` files or for our networks.
 
-    python -m benchmarks.instructions                       all networks and baselines
+    python -m benchmarks.instructions                            all networks and baselines
     python -m benchmarks.instructions runs/a.tflite b.tflite     these files
 
 Without files, the networks are those of `benchmarks.architectures`, at 32 and 224 px, with random
-weights (the count does not depend on them). Rows are appended to OUT/instructions.rows.jsonl as
-they come; a run that was cut goes on where it stopped. The table is printed, and written to
-OUT/instructions.md.
+weights (the count does not depend on them). Rows are appended to
+benchmarks/results/instructions.rows.jsonl as they come; a run that was cut goes on where it
+stopped. The table is printed, and written to instructions.md beside the rows.
 """
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from android_bench import benchmark
-from android_bench.emulated import CORES, Emulated, setup_emulator
-from benchmarks.pages import ROOT, markdown_table
+from android_bench.devices.emulated import Emulated
+from android_bench.emulated import CORES, setup_emulator
+from benchmarks.commands import check_files, progress_bar
+from benchmarks.pages import markdown_table
+from benchmarks.stored import RESULTS, sha256
 from keras_lwcnn.files import write_bytes
 from lwcnn.rows import append_rows, read_rows
 
 DEFAULT_CORES = ("cortex-a53", "cortex-a72", "cortex-a76")
 
 
-def network_files(names: Sequence[str], folder: Path) -> list[Path]:
-    """Return the files of networks at both sizes, in each mode; those that are missing are made.
+def chosen_files(names: Sequence[str], folder: Path) -> list[Path]:
+    """Return the files of networks at both sizes, in each mode; missing ones are converted.
 
     Args:
         names: of networks in `benchmarks.architectures.networks`; none: all.
-        folder: where they are, shared with `benchmarks.architectures`.
+        folder: where the files are, shared with `benchmarks.architectures`.
     """
-    from benchmarks.architectures.networks import REFERENCES, input_range, networks
-    from benchmarks.architectures.timing import MODES, convert_all, file_of
+    from benchmarks.architectures.networks import REFERENCES, networks
+    from benchmarks.architectures.timing import network_files
 
-    files, known = [], set()
-    for size in REFERENCES:
-        builds = networks(size)
-        known |= set(builds)
-        chosen = {name: builds[name] for name in builds if not names or name in names}
-        convert_all(chosen, size, folder, input_range)
-        files += [file_of(folder, name, size, mode) for name in chosen for mode in MODES]
-    if unknown := sorted(set(names) - known):
-        raise SystemExit(f"unknown networks {unknown}; known are {', '.join(sorted(known))}")
-    return files
+    known = {size: list(networks(size)) for size in REFERENCES}
+    if unknown := sorted(set(names).difference(*known.values())):
+        allowed = ", ".join(sorted(set().union(*known.values())))
+        raise SystemExit(f"unknown networks {', '.join(unknown)}; allowed are {allowed}.")
+    return [
+        file
+        for size, all_names in known.items()
+        for file in network_files(
+            size, [name for name in all_names if not names or name in names], folder
+        )
+    ]
 
 
 def count(files: Sequence[Path], cores: Sequence[str], out: Path, progress: Progress) -> None:
@@ -56,7 +59,7 @@ def count(files: Sequence[Path], cores: Sequence[str], out: Path, progress: Prog
     known = {(row["model"], row["sha256"], row["device"]) for row in rows}
     task = progress.add_task("", total=len(files) * len(cores))
     for file in files:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest = sha256(file)
         for core in cores:
             progress.update(task, description=f"{file.name} on {core}")
             if (file.name, digest, f"emulated:{core}") not in known:
@@ -69,11 +72,10 @@ def summary(
     rows: Sequence[dict[str, Any]], files: Sequence[Path], cores: Sequence[str]
 ) -> list[list[str]]:
     """Return a table's lines: each file with its million instructions on each core."""
-    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    found = {(row["model"], row["sha256"], row["device"]): row for row in rows}
+    known = {(row["model"], row["sha256"], row["device"]): row for row in rows}
     lines = []
-    for name, digest in digests.items():
-        measured = [found.get((name, digest, f"emulated:{core}")) for core in cores]
+    for name, digest in ((file.name, sha256(file)) for file in files):
+        measured = [known.get((name, digest, f"emulated:{core}")) for core in cores]
         totals = [row and row["instructions"] for row in measured]
         first = next(row for row in measured if row)
         ops = f"{first['delegated_nodes']}/{first['nodes']}, {first['partitions']}"
@@ -86,13 +88,13 @@ def ratios(
 ) -> list[list[str]]:
     """Return a line for each claim of speed and mode whose two networks are among the files.
 
-    On a core, it says how many times as many instructions the slower network executes.
+    A cell is how many times as many instructions the slower network executes on a core.
     """
     from benchmarks.architectures.networks import CLAIMS
     from benchmarks.architectures.timing import file_of
 
-    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    found = {(row["model"], row["sha256"], row["device"]): row["instructions"] for row in rows}
+    digests = {file.name: sha256(file) for file in files}
+    known = {(row["model"], row["sha256"], row["device"]): row["instructions"] for row in rows}
     lines = []
     for claim in CLAIMS:
         for mode in claim.modes:
@@ -103,7 +105,7 @@ def ratios(
             if not set(pair) <= digests.keys():
                 continue
             counts = [
-                [found.get((name, digests[name], f"emulated:{core}")) for name in pair]
+                [known.get((name, digests[name], f"emulated:{core}")) for name in pair]
                 for core in cores
             ]
             cells = [f"{a / b:.2f}x" if a and b else "-" for a, b in counts]
@@ -119,21 +121,16 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", help="only these")
     parser.add_argument("--models", type=Path, default=Path("runs/architectures"))
     parser.add_argument("--cores", nargs="+", default=DEFAULT_CORES, choices=list(CORES))
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    missing = [str(file) for file in options.files if not file.is_file()]
-    if missing:
-        parser.error(f"no such file: {', '.join(missing)}")
+    check_files(parser, options.files)
 
     setup_emulator()
     console = Console()
     options.out.mkdir(parents=True, exist_ok=True)
     options.models.mkdir(parents=True, exist_ok=True)
-    files = options.files or network_files(options.networks or (), options.models)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())  # fmt: skip
-    # TensorFlow's loggers keep the standard error that they meet: it must not be the bar's.
-    with Progress(*columns, console=Console(stderr=True), redirect_stderr=False) as progress:
+    files = options.files or chosen_files(options.networks or (), options.models)
+    with progress_bar() as progress:
         count(files, options.cores, options.out / "instructions.rows.jsonl", progress)
     rows = read_rows(options.out / "instructions.rows.jsonl", "bench")
     header = ["model", *options.cores, "delegated/nodes, partitions"]

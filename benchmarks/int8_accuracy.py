@@ -1,17 +1,18 @@
-"""What int8 costs: `auto` against stock TF PTQ, ai-edge-quantizer, training for int8, and the rest.
+"""What int8 costs in accuracy: `auto` against the other ways to int8, on trained networks.
 
     LWCNN_DATA=... python -m benchmarks.int8_accuracy runs/lm runs/cnx
 
-Takes folders that `lwcnn train` wrote. For each network, all int8 files are made from the same 300
-training images; `auto` judges itself on the validation images; quantization-aware training, pruning
-and clustering train on 10,000 training images for an epoch; the test images are used once, at the
-end. Appends rows of kind `int8_accuracy` to benchmarks/results/int8_accuracy.jsonl, where a network
-that is there is not measured again, and rewrites the tables of README.md and docs/converting.md.
+Takes folders that `lwcnn train` wrote. The other ways are TensorFlow's quantization as it is,
+ai-edge-quantizer's, quantization-aware training, pruning and clustering. For each network, all int8
+files are made from the same 300 training images; `auto` judges itself on the validation images; the
+ways that train see 10,000 training images for an epoch; the test images are used once, at the end.
+
+Appends rows of kind `int8_accuracy` to benchmarks/results/int8_accuracy.jsonl, where a network
+that is there is not measured again, and writes the tables of docs/results.md and
+docs/converting.md. Without folders it writes the tables alone.
 """
 
 import argparse
-import hashlib
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
-from benchmarks.pages import ROOT, fill_block, markdown_table
+from benchmarks.commands import progress_bar, read_trainings
+from benchmarks.pages import DOCS, RESULTS_PAGE, fill_block, markdown_table
+from benchmarks.stored import RESULTS, append_lines, read_lines, sha256
 from lwcnn.rows import now
 
-STORED = ROOT / "benchmarks" / "results" / "int8_accuracy.jsonl"
+STORED = RESULTS / "int8_accuracy.jsonl"
 CALIBRATION, VALIDATION, TUNING = 300, 1000, 10_000
 FLOAT, STOCK, AUTO = "float32", "stock TF PTQ", "auto"
 SHARED = {"input_range": (-1.0, 1.0), "output": "logits"}
@@ -48,10 +49,10 @@ def stock(model: Any, images: Images) -> tuple[bytes, dict]:
 
 
 def auto(model: Any, images: Images) -> tuple[bytes, dict]:
-    """Let the converter try its ways on the validation images."""
+    """Let the converter choose by the validation images among its own ways."""
     from convert import to_tflite
 
-    made = to_tflite(
+    file = to_tflite(
         model,
         "int8",
         images.calibration,
@@ -59,7 +60,7 @@ def auto(model: Any, images: Images) -> tuple[bytes, dict]:
         validation_data=images.validation,
         **SHARED,
     )
-    return made.content, {"quantization": made.facts["quantization"]}
+    return file.content, {"quantization": file.facts["quantization"]}
 
 
 def edge_static(model: Any, images: Images) -> tuple[bytes, dict]:
@@ -81,8 +82,8 @@ def aware(model: Any, images: Images) -> tuple[bytes, dict]:
     """Quantize after quantization-aware training."""
     from convert.optimize import tfmot
 
-    made = tfmot.quantization_aware(model, *images.tuning, tfmot.FineTuning())
-    return made.content, {"training": made.facts["training"]}
+    file = tfmot.quantization_aware(model, *images.tuning, tfmot.FineTuning())
+    return file.content, {"training": file.facts["training"]}
 
 
 def pruned(model: Any, images: Images) -> tuple[bytes, dict]:
@@ -94,7 +95,7 @@ def pruned(model: Any, images: Images) -> tuple[bytes, dict]:
 
 
 def clustered(model: Any, images: Images) -> tuple[bytes, dict]:
-    """Quantize after training with 32 different weights a layer."""
+    """Quantize after training with 32 different weights per layer."""
     from convert.optimize import tfmot
 
     few = tfmot.clustered(model, *images.tuning, 32, tfmot.FineTuning())
@@ -112,69 +113,93 @@ WAYS: dict[str, Callable[[Any, Images], tuple[bytes, dict]]] = {
 
 
 def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Make every file of one network and compare them on the test images."""
+    """Return rows of one network: every file made, and compared on the test images."""
     import keras
 
-    from convert import compare, inspect_tflite, predict, to_tflite
     from keras_lwcnn.condensation import condensable_layers, deploy
-    from keras_lwcnn.data import balanced_indices, load_data, scale_images
+    from keras_lwcnn.data import load_data
     from keras_lwcnn.record import read_record
 
     path = folder / "model.keras"
     record = read_record(path)
     data = load_data(record["dataset"]["source"])
     model = keras.saving.load_model(path, compile=False)
+    if condensable_layers(model):
+        # The same function in layers that other libraries know.
+        model = deploy(model, "masked")
+    files, refused = make_files(model, images_of(data), show)
+    show("test images")
+    rows = compare_files(files, data.test)
+    facts = {
+        "kind": "int8_accuracy",
+        "date": now(),
+        "network": record["model"],
+        "keras_sha256": sha256(path),
+        "data": record["dataset"]["name"],
+        "epochs": record["recipe"]["epochs"],
+    }
+    return [row | facts for row in rows] + [
+        {**facts, "mode": name, "refused": why} for name, why in refused.items()
+    ]
+
+
+def images_of(data: Any) -> Images:
+    """Return the images that the ways may see, balanced by class."""
+    from keras_lwcnn.data import balanced_indices, scale_images
 
     def some(split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = balanced_indices(split.labels, min(count, len(split)), seed=seed)
         return scale_images(split.images[chosen], (-1.0, 1.0)), split.labels[chosen]
 
-    if condensable_layers(model):
-        # The same function in layers that other libraries know.
-        model = deploy(model, "masked")
-    images = Images(
+    return Images(
         some(data.train, CALIBRATION, 0)[0],
         some(data.val, VALIDATION, 0),
         some(data.train, TUNING, 1),
     )
+
+
+def make_files(
+    model: Any, images: Images, show: Callable[[str], None]
+) -> tuple[dict[str, tuple[bytes, dict]], dict[str, str]]:
+    """Return each file with facts on how it was made, and why others could not be made, by way."""
+    from convert import to_tflite
+
     show(FLOAT)
-    made = {FLOAT: (to_tflite(model, **SHARED).content, {})}
+    files = {FLOAT: (to_tflite(model, **SHARED).content, {})}
     refused = {}
     for name, way in WAYS.items():
         show(name)
         try:
-            made[name] = way(model, images)
+            files[name] = way(model, images)
         except ValueError as error:
             refused[name] = str(error)
-    show("test images")
+    return files, refused
+
+
+def compare_files(files: dict[str, tuple[bytes, dict]], test: Any) -> list[dict[str, Any]]:
+    """Return a row for each file, compared with the float32 file on the test images."""
+    from convert import compare, inspect_tflite, predict
+    from keras_lwcnn.data import scale_images
+
+    images = scale_images(test.images, (-1.0, 1.0))
     with tempfile.TemporaryDirectory() as home:
-        files = {}
-        for name, (content, _) in made.items():
-            files[name] = Path(home, f"{len(files)}.tflite")
-            files[name].write_bytes(content)
-        tests = scale_images(data.test.images, (-1.0, 1.0))
-        rows = compare(files, tests, data.test.labels).to_rows()
-        logits = predict(files[FLOAT], tests)
-    facts = {
-        "kind": "int8_accuracy",
-        "date": now(),
-        "network": record["model"],
-        "keras_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "data": record["dataset"]["name"],
-        "epochs": record["recipe"]["epochs"],
-    }
+        paths = {name: Path(home, f"{number}.tflite") for number, name in enumerate(files)}
+        for name, path in paths.items():
+            path.write_bytes(files[name][0])
+        rows = compare(paths, images, test.labels).to_rows()
+        logits = predict(paths[FLOAT], images)
     for row in rows:
         for name in ("confusion_changes", "file", "conversion_seconds", "host_median_us"):
             del row[name]
-        content, more = made[row["mode"]]
-        row |= {**facts, **more, "ceiling": ceiling(logits, inspect_tflite(content).outputs[0])}
-    return rows + [{**facts, "mode": name, "refused": why} for name, why in refused.items()]
+        content, more = files[row["mode"]]
+        row |= more | {"ceiling": ceiling(logits, inspect_tflite(content).outputs[0])}
+    return rows
 
 
 def ceiling(logits: np.ndarray, output: Any) -> float:
-    """Return how often float logits name the same class once they are rounded to an output's steps.
+    """Return how often float logits name the same class after rounding to an output's int8 steps.
 
-    No file with such an output can be relied on to agree with float more often.
+    A share of 0 to 1. A file with such an output agrees with float more often by luck only.
     """
     if not output.scale:
         return 1.0
@@ -183,7 +208,7 @@ def ceiling(logits: np.ndarray, output: Any) -> float:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return one line a network and way, and the means over the networks."""
+    """Return one line per network and way, and the means over the networks."""
     lines = []
     for row in rows:
         if "refused" in row:
@@ -201,11 +226,11 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"{row['gzip_size'] / 1e3:,.0f}",
             ]
         )
-    made = [row for row in rows if "refused" not in row]
-    for mode in dict.fromkeys(row["mode"] for row in made if row["mode"] != FLOAT):
-        chosen = [row for row in made if row["mode"] == mode]
+    measured = [row for row in rows if "refused" not in row]
+    for mode in dict.fromkeys(row["mode"] for row in measured if row["mode"] != FLOAT):
+        chosen = [row for row in measured if row["mode"] == mode]
         drop, agreement = (
-            float(np.mean([r[key] for r in chosen])) for key in ("drop", "agreement")
+            float(np.mean([row[key] for row in chosen])) for key in ("drop", "agreement")
         )
         lines.append(
             [f"mean of {len(chosen)}", mode, "", f"{drop:+.2f}", f"{agreement:.2%}", "", "", ""]
@@ -215,7 +240,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Return the README's lines: each network in float32, stock int8 and `auto`."""
+    """Return the table of docs/results.md: each network in float32, stock int8 and `auto`."""
     lines = []
     for network in dict.fromkeys(row["network"] for row in rows):
         by_mode = {row["mode"]: row for row in rows if row["network"] == network}
@@ -240,8 +265,14 @@ def summary(rows: list[dict[str, Any]]) -> str:
         "float32 file",
         "int8 file",
     ]
-    images = rows[0]["images"]
-    return f"Short trainings, top-1 on {images:,} test images:\n\n" + markdown_table(header, lines)
+    return f"Top-1 on {rows[0]['images']:,} test images:\n\n" + markdown_table(header, lines)
+
+
+def write_tables() -> None:
+    """Write the tables of the stored rows into docs/converting.md and docs/results.md."""
+    rows = read_lines(STORED)
+    fill_block("int8 accuracy", table(rows), DOCS / "converting.md")
+    fill_block("results", summary(rows), RESULTS_PAGE)
 
 
 def main() -> None:
@@ -249,28 +280,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, help="of trainings, with model.keras")
     options = parser.parse_args()
-    unfinished = [str(path) for path in options.folders if not (path / "model.json").is_file()]
-    if unfinished:
-        parser.error(f"no finished training in {', '.join(unfinished)}")
-    stored = (
-        [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.is_file() else []
-    )
-    known = {row["keras_sha256"] for row in stored}
-    with Progress(console=Console(stderr=True)) as progress:
+    read_trainings(parser, options.folders)
+    known = {row["keras_sha256"] for row in read_lines(STORED)}
+    with progress_bar() as progress:
         task = progress.add_task("", total=len(options.folders) * (len(WAYS) + 2))
         for folder in options.folders:
-            if hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest() in known:
+            if sha256(folder / "model.keras") in known:
                 continue
 
             def show(step: str, name: str = folder.name) -> None:
                 progress.update(task, advance=1, description=f"{name}: {step}")
 
-            rows = measure(folder, show)
-            stored += rows
-            with STORED.open("a") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-    fill_block("int8 accuracy", table(stored), ROOT / "docs" / "converting.md")
-    fill_block("results", summary(stored))
+            append_lines(STORED, measure(folder, show))
+    write_tables()
 
 
 if __name__ == "__main__":

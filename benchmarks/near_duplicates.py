@@ -1,10 +1,10 @@
-"""Measure how far images are from their own copies, and from their nearest strangers.
+"""How far images are from altered copies of themselves, and from the nearest other image.
 
     LWCNN_DATA=... python -m benchmarks.near_duplicates
 
-The difference is that of `lwcnn data check`; its limit for near duplicates has to lie above that of
-copies that were only saved again, and below that of images that have nothing to do with each
-other. Prints a JSON row a data set and way of copying.
+The difference is that of `lwcnn data check`. Its limit for near duplicates has to lie above the
+difference to copies that were only saved again, and below the difference between images that have
+nothing to do with each other. Prints one JSON row per data set and way of copying; writes no file.
 """
 
 import io

@@ -1,13 +1,17 @@
-"""Markdown that scripts write: tables, and blocks of pages that they fill."""
+"""Markdown that scripts write: tables, paragraphs, and blocks of pages that they fill."""
 
 import re
-import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.stored import ROOT
 from keras_lwcnn.files import write_bytes
 
-ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+RESULTS_PAGE = DOCS / "results.md"
+WIDTH = 100
 
 
 def markdown_table(
@@ -18,16 +22,34 @@ def markdown_table(
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, aligned, *lines))
 
 
-def fill_block(name: str, text: str, page: Path = ROOT / "README.md") -> None:
+def wrapped(text: str, mark: str = "") -> str:
+    """Return a paragraph, or an item of a list behind its mark, in lines of the pages' width."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def fill_block(name: str, text: str, page: Path) -> None:
     """Put Markdown between a page's marks `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
 
     Args:
-        name: the block's, as in its marks.
-        text: ends in a newline.
+        name: the name in the marks.
+        text: the Markdown, ending in a newline.
         page: the Markdown file.
+
+    Raises:
+        ValueError: the page has no such block, or several.
     """
     block = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
-    filled, found = block.subn(lambda match: f"{match[1]}{text}{match[2]}", page.read_text())
-    if found != 1:
-        sys.exit(f"{page} needs one block between <!-- {name}: begin --> and <!-- {name}: end -->")
+    filled, blocks = block.subn(lambda match: f"{match[1]}{text}{match[2]}", page.read_text())
+    if blocks != 1:
+        raise ValueError(
+            f"{page} has {blocks} blocks `{name}`; one is allowed. Put "
+            f"<!-- {name}: begin --> and <!-- {name}: end --> around the place of the table."
+        )
     write_bytes(page, filled.encode())

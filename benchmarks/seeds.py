@@ -10,7 +10,7 @@ JAX may be all that there is, `--train-only` leaves trained networks in `--out`;
 without it measures them where TensorFlow is:
 
     KERAS_BACKEND=jax LWCNN_DATA=... python -m benchmarks.seeds l_mobilenet mobilenet_v2 \
-        --data cifar10 --recipe l_mobilenet/cifar10/ours --epochs 30 --seeds 0 \
+        --data cifar10 --recipe l_mobilenet/cifar10/adamw --epochs 30 --seeds 0 \
         --train-only --steps-per-call 39
 
 `--time-budget 1h` in place of `--epochs` measures the pace of each network and gives all of them
@@ -18,7 +18,7 @@ the epochs that the slowest can take in that time.
 
 Appends one row of kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test
 top-1 of the float32 and the int8 file of the last epoch, and the best top-1 on the validation
-images of all epochs. Then rewrites the README's table of all such rows.
+images of all epochs. Then writes the table of all such rows in docs/results.md.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.architectures.training import ONE_CORE
-from benchmarks.claims.cells import with_range
-from benchmarks.claims.seeds import Setting, setting_of, spread
-from benchmarks.pages import ROOT, fill_block, markdown_table
+from benchmarks.pages import RESULTS_PAGE, fill_block, markdown_table
+from benchmarks.seed_statistics import Setting, setting_of, spread, with_range
+from benchmarks.stored import RESULTS, read_lines
 from benchmarks.training_pace import measure_apart
 from keras_lwcnn.training.pace import Pace, seconds_of
 from keras_lwcnn.training.recipes import RECIPES
 
-STORED = ROOT / "benchmarks" / "results" / "seeds.jsonl"
+STORED = RESULTS / "seeds.jsonl"
 # Else JAX takes most of a GPU's memory for the first of several processes.
 SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 LWCNN = [sys.executable, "-c", "import sys; from lwcnn.main import main; sys.exit(main())"]
@@ -50,7 +50,7 @@ LWCNN = [sys.executable, "-c", "import sys; from lwcnn.main import main; sys.exi
 def train_and_compare(
     network: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any] | None:
-    """Train one network, or go on with it, and give its row; none where only training is asked."""
+    """Train one network, or go on with it; return its row, or None where only training is asked."""
     setting = [options.data, str(options.image_size or ""), options.recipe.replace("/", "-")]
     home = options.out / "-".join(
         [network, *filter(None, setting), f"{options.epochs}e", str(seed)]
@@ -143,10 +143,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         ]
         lines.append([what, *how, str(len(by_seed)), *cells])
     header = ["network", "augmentation", "trained in", "seeds", "float32", "int8, stock", "agrees"]
-    return (
-        "Shorter ones, the mean over seeds with the smallest and the largest:\n\n"
-        + markdown_table(header, lines)
-    )
+    return markdown_table(header, lines)
+
+
+def write_tables() -> None:
+    """Write the table of the stored rows into docs/results.md."""
+    fill_block("seeds", table(read_lines(STORED)), RESULTS_PAGE)
 
 
 def main() -> None:
@@ -190,9 +192,8 @@ def main() -> None:
                     file.write(line)
             print(f"{row['network']}, seed {row['seed']}: test top-1 {row['float32_top1']:.2%}, "
                   f"int8 {row['int8_top1']:.2%}", flush=True)  # fmt: skip
-    if options.train_only:
-        return
-    fill_block("seeds", table([json.loads(line) for line in STORED.read_text().splitlines()]))
+    if not options.train_only:
+        write_tables()
 
 
 if __name__ == "__main__":

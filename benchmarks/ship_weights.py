@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.model_pages import page_of, read_instructions
-from benchmarks.pages import ROOT
+from benchmarks.pages import DOCS
 from keras_lwcnn.files import write_bytes
 from keras_lwcnn.weights import ShippedSet, shipped
 from keras_lwcnn.weights.index import FOLDER
 
 MODES = ("float32", "int8")
-PAGES = ROOT / "docs" / "models"
+PAGES = DOCS / "models"
 
 
 def ship(network: str, folder: Path, package: Path = FOLDER) -> ShippedSet:
@@ -65,7 +65,7 @@ def measure(
     record_file: Path,
     dataset: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Build a network with the weights to ship; return its costs, and a row a converted file."""
+    """Build a network with the weights to ship; return its costs and one row per converted file."""
     from keras_lwcnn.costs import costs
     from keras_lwcnn.models import build
     from keras_lwcnn.weights.loading import assign

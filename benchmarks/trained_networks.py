@@ -2,27 +2,24 @@
 
     python -m benchmarks.trained_networks runs/seeds/*-cifar10-l_mobilenet-cifar10-ours-30e-0
 
-Takes folders that `lwcnn train` wrote, one for each network. Each is converted, compared on the
-test images of the data it was trained on, and counted; at the end all files are timed on the host,
-in turns in one run. Rows are appended to RESULTS/trained_networks.jsonl, a picture for each core
-and one for the host are drawn beside them; what is there already is not measured again.
+Takes folders that `lwcnn train` wrote, one for each network. Each network is converted and compared
+on the test images of its data, and the instructions of its files are counted; at the end all files
+are timed on the host, in turns in one run. Rows are appended to
+benchmarks/results/trained_networks.jsonl; one picture per core and one of the host are drawn beside
+them. What has rows is not measured again.
 """
 
 import argparse
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from android_bench import benchmark_interleaved
 from android_bench.emulated import CORES, setup_emulator
+from benchmarks.commands import progress_bar, read_trainings
 from benchmarks.instructions import DEFAULT_CORES, count
-from benchmarks.pages import ROOT
+from benchmarks.stored import RESULTS, sha256
 from lwcnn.conversion import convert_model
 from lwcnn.report.bench_plots import accuracy_points, plot_accuracy
 from lwcnn.rows import append_rows, read_rows
@@ -33,7 +30,7 @@ HOST = "host"
 
 
 def files_of(folder: Path, network: str, out: Path) -> list[Path]:
-    """Convert the network of a training's folder, unless that was done before."""
+    """Return the files of a training's network; what was converted before is kept."""
     model = out / f"{network}.keras"
     for suffix in (".keras", ".json"):
         shutil.copyfile(folder / f"model{suffix}", model.with_suffix(suffix))
@@ -62,7 +59,7 @@ def measure(
             append_rows(stored, [row | {"file": Path(row["file"]).name, "epochs": epochs}
                                  for row in compare_files(files)])  # fmt: skip
         measured += files
-    with Progress(console=Console(stderr=True), redirect_stderr=False) as progress:
+    with progress_bar() as progress:
         count(measured, cores, stored, progress)
     timed = {row["sha256"] for row in read_rows(stored, "bench") if row["device"] == HOST}
     if not _digests(measured) <= timed:
@@ -71,7 +68,7 @@ def measure(
 
 
 def _digests(files: Sequence[Path]) -> set[str]:
-    return {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {sha256(file) for file in files}
 
 
 def draw(rows: Sequence[dict[str, Any]], device: str, picture: Path) -> Path:
@@ -94,15 +91,12 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="of trainings, with model.keras")
     parser.add_argument("--cores", nargs="+", default=DEFAULT_CORES, choices=list(CORES))
     parser.add_argument("--out", type=Path, default=Path("runs/trained_networks"))
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    unfinished = [str(path) for path in options.folders if not (path / "model.json").is_file()]
-    if unfinished:
-        parser.error(f"no finished training in {', '.join(unfinished)}")
-    trainings = {path: json.loads((path / "model.json").read_text()) for path in options.folders}
+    trainings = read_trainings(parser, options.folders)
     networks = [record["model"] for record in trainings.values()]
     if len(set(networks)) < len(networks):
-        parser.error(f"one training of each network is allowed, found {', '.join(networks)}")
+        parser.error(f"{', '.join(networks)}: one training per network is allowed")
     setup_emulator()
     options.out.mkdir(parents=True, exist_ok=True)
     stored = options.results / "trained_networks.jsonl"

@@ -13,7 +13,7 @@ _HOMES = {
     "MODES": "modes",
     "Mode": "modes",
     "QuantizationOptions": "options",
-    "TFLiteModel": "converter",
+    "TFLiteModel": "tflite_model",
     "ConversionOptions": "options",
     "check_calibration": "source.calibration",
     "compare": "comparison.compare",

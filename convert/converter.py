@@ -1,51 +1,19 @@
 """One call from a Keras model to .tflite files that were opened again and found right."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from convert.modes import Mode, io_dtype_for, mode_named
+from convert.isolation import function_named, run_apart
+from convert.modes import io_dtype_for, mode_named
 from convert.options import ConversionOptions
 from convert.source.calibration import check_calibration
-from convert.source.keras_file import check_keras_file, sha256
-from convert.tflite.sidecar import write_sidecar
-from keras_lwcnn.files import write_bytes
+from convert.source.keras_file import input_shape, sha256
+from convert.source.validation import check_validation
+from convert.tflite_model import TFLiteModel
 from keras_lwcnn.record import read_record
-
-
-@dataclass(frozen=True)
-class TFLiteModel:
-    """A converted model.
-
-    Attributes:
-        content: the bytes of the .tflite file.
-        mode: name of its mode.
-        facts: what the sidecar records.
-        path: where it was saved, None before.
-    """
-
-    content: bytes
-    mode: str
-    facts: dict[str, Any]
-    path: Path | None = None
-
-    def save(self, path: str | Path) -> "TFLiteModel":
-        """Write NAME.tflite and its sidecar NAME.tflite.json, each whole or not at all.
-
-        Returns:
-            The same model with `path` set.
-        """
-        path = write_bytes(path, self.content)
-        saved = TFLiteModel(self.content, self.mode, dict(self.facts, file=path.name), path)
-        write_sidecar(path, saved.to_dict())
-        return saved
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sidecar's content."""
-        return dict(self.facts)
 
 
 def to_tflite(
@@ -73,6 +41,8 @@ def to_tflite(
             images back for it.
         isolated: convert in a process of its own, which gives all memory back and takes a crash
             of the converter with it. None does so for paths and on other backends than TensorFlow.
+            A live model travels as a `.keras` file, so layers of the caller's own have to be
+            importable or registered by a package that the process imports; for others, take False.
         progress: called with a line for each step.
         **options: fields of `ConversionOptions`.
 
@@ -82,7 +52,7 @@ def to_tflite(
     Raises:
         FileNotFoundError: `model` is a path without a file.
         ValueError: unknown mode or option value, a model or calibration data that would give a
-            wrong file; the message says what was found and what is allowed.
+            wrong file; the message says what is wrong and what is allowed.
         RuntimeError: the converter crashed.
     """
     return to_tflites(
@@ -128,75 +98,108 @@ def to_tflites(
         ValueError: see `to_tflite`.
         RuntimeError: see `to_tflite`.
     """
-    asked = ConversionOptions(**options)
+    checked = ConversionOptions(**options)
     chosen = {name: mode_named(name) for name in modes}
     for mode in chosen.values():
-        io_dtype(mode, asked.io_dtype, len(chosen))
+        io_dtype_for(mode, checked.io_dtype, alone=len(chosen) == 1)
     if paths is not None and (missing := [name for name in chosen if name not in paths]):
-        raise ValueError(f"paths has no entry for {', '.join(missing)}")
-    needed = [name for name, mode in chosen.items() if mode.calibrated]
-    if needed and representative_dataset is None:
-        raise ValueError(f"mode {needed[0]!r} needs a representative_dataset of calibration images")
-    dataset = representative_dataset if needed else None
-    asked = with_recorded_range(model, asked)
-    digest = sha256(model) if isinstance(model, str | Path) else None
-    if runs_apart(model, isolated):
-        from convert.isolation import convert_isolated as convert
-    else:
-        from convert.pipeline import convert
-    validation = _validation(validation_data)
-    done = convert(model, list(chosen), dataset, validation, asked, progress or _ignore)
-    for made in done.values():
-        made.facts.update(model_sha256=digest, options=asked.to_dict())
-    return done if paths is None else {name: done[name].save(paths[name]) for name in chosen}
+        raise ValueError(f"paths has no entry for {', '.join(missing)}. Give one per mode")
+    calibrated = [name for name, mode in chosen.items() if mode.calibrated]
+    if calibrated and representative_dataset is None:
+        raise ValueError(
+            f"mode {calibrated[0]!r} needs a representative_dataset of calibration images; "
+            f"it is None. Give at least {checked.minimum_images} images"
+        )
+    dataset = representative_dataset if calibrated else None
+    arguments = checked_arguments(model, dataset, checked)
+    arguments["modes"] = list(chosen)
+    arguments["model_sha256"] = sha256(model) if isinstance(model, str | Path) else None
+    arguments["validation"] = None
+    if validation_data is not None:
+        arguments["validation"] = check_validation(validation_data, shape_taken(model))
+    files = run("convert.pipeline:convert", model, arguments, isolated, progress)
+    return files if paths is None else {name: files[name].save(paths[name]) for name in chosen}
 
 
-def io_dtype(mode: Mode, asked: str | None, modes: int) -> str:
-    """Return a mode's I/O type; among several modes, those without a choice ignore the option."""
-    if modes > 1 and (len(mode.io_dtypes) == 1 or asked not in mode.io_dtypes):
-        asked = None
-    return io_dtype_for(mode, asked)
+def checked_arguments(
+    model: Any, representative_dataset: Any, options: ConversionOptions
+) -> dict[str, Any]:
+    """Return options and calibration, checked as far as a model tells without being loaded.
 
-
-def with_recorded_range(model: Any, options: ConversionOptions) -> ConversionOptions:
-    """Add the input range that the training record beside a `.keras` file tells, where needed.
+    The training record beside a `.keras` file adds the input range where the options have none.
 
     Raises:
         FileNotFoundError: `model` is a path without a file.
-        ValueError: the file there, or its record, is none.
+        ValueError: no `.keras` file, a file beside it that is no training record, a model that is
+            not covered, or what `check_calibration` refuses.
     """
-    if not isinstance(model, str | Path):
-        return options
-    check_keras_file(model)
-    if options.input_range is None and (known := read_record(model).get("input_range")):
-        return replace(options, input_range=tuple(known))
-    return options
+    shape = shape_taken(model)
+    record = read_record(model) if isinstance(model, str | Path) else {}
+    if options.input_range is None and record.get("input_range"):
+        options = replace(options, input_range=tuple(record["input_range"]))
+    calibration = None
+    if representative_dataset is not None:
+        calibration = check_calibration(
+            representative_dataset,
+            shape,
+            input_range=options.input_range,
+            minimum=options.minimum_images,
+        )
+    return {"options": options, "calibration": calibration}
 
 
-def runs_apart(model: Any, isolated: bool | None) -> bool:
-    """Tell whether to convert in a process of its own; None does so for what needs or suits it."""
+def shape_taken(model: Any) -> tuple[int, ...] | None:
+    """Return (height, width, channels) of the images that a model takes.
+
+    None where the file of a model does not tell it before it is loaded.
+
+    Raises:
+        FileNotFoundError: `model` is a path without a file.
+        ValueError: a file that is no `.keras` file, or a model that is not covered.
+    """
+    if isinstance(model, str | Path):
+        return input_shape(model)
+    from convert.source.float_tflite import check_model  # loads Keras
+
+    check_model(model)
+    return tuple(model.inputs[0].shape[1:])
+
+
+def run(
+    name: str,
+    model: Any,
+    arguments: dict[str, Any],
+    isolated: bool | None,
+    progress: Callable[[str], Any] | None,
+) -> Any:
+    """Call a function of this package with a model, here or in a process of its own.
+
+    Args:
+        name: of the function, as `run_apart` takes it.
+        model: a checked model, or the path of a `.keras` file.
+        arguments: the other ones; `run_apart` empties them.
+        isolated: see `to_tflite`.
+        progress: called with a line for each step, None for nobody.
+    """
+    progress = progress or _ignore
     if isolated is None:
-        return isinstance(model, str | Path) or _other_backend()
-    return isolated
-
-
-def _validation(data: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
-    if data is None:
-        return None
-    images, labels = data if isinstance(data, tuple) else (data, None)
-    images = check_calibration(images, None).images
-    if labels is not None:
-        labels = np.asarray(labels).reshape(-1)
-        if len(labels) != len(images):
-            raise ValueError(f"validation_data holds {len(images)} images and {len(labels)} labels")
-    return images, labels
+        isolated = isinstance(model, str | Path) or _on_other_backend()
+    if not isolated:
+        return function_named(name)(model=model, **arguments, progress=progress)
+    if isinstance(model, str | Path):
+        arguments["model"] = str(model)
+        return run_apart(name, arguments, progress)
+    with tempfile.TemporaryDirectory(prefix="lwcnn-model-") as folder:
+        arguments["model"] = str(Path(folder, "model.keras"))
+        model.save(arguments["model"])
+        return run_apart(name, arguments, progress)
 
 
 def _ignore(step: str) -> None:
     """Report progress to nobody."""
 
 
-def _other_backend() -> bool:
+def _on_other_backend() -> bool:
     import keras
 
     return keras.backend.backend() != "tensorflow"

@@ -100,21 +100,27 @@ def mode_named(name: str) -> Mode:
         ValueError: no mode has this name; the message lists those that exist.
     """
     if name not in MODES:
-        raise ValueError(f"mode {name!r} is unknown; the modes are {', '.join(MODES)}")
+        raise ValueError(f"mode={name!r} is unknown; allowed are {', '.join(MODES)}")
     return MODES[name]
 
 
-def io_dtype_for(mode: Mode, io_dtype: str | None) -> str:
+def io_dtype_for(mode: Mode, io_dtype: str | None, *, alone: bool = True) -> str:
     """Return the input and output type to write: `io_dtype`, or the mode's default for None.
+
+    Args:
+        mode: the mode to write.
+        io_dtype: the type that was asked for, None for the default.
+        alone: whether it was asked for this mode alone. Among several modes it is for those that
+            offer a choice, and the others keep their default.
 
     Raises:
         ValueError: the mode does not offer this type.
     """
-    if io_dtype is None:
+    if io_dtype in mode.io_dtypes and (alone or len(mode.io_dtypes) > 1):
+        return io_dtype
+    if io_dtype is None or not alone:
         return mode.io_dtypes[0]
-    if io_dtype not in mode.io_dtypes:
-        raise ValueError(
-            f"io_dtype={io_dtype!r} does not apply to mode {mode.name!r}, "
-            f"which offers {', '.join(mode.io_dtypes)}"
-        )
-    return io_dtype
+    raise ValueError(
+        f"io_dtype={io_dtype!r} does not apply to mode {mode.name!r}; "
+        f"allowed are {', '.join(mode.io_dtypes)}"
+    )

@@ -1,4 +1,4 @@
-"""What may be asked of a conversion besides the mode."""
+"""The options of a conversion, besides the mode."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -39,6 +39,7 @@ class QuantizationOptions:
             ValueError: unknown `ranges`, or a percentile outside of (50, 100].
         """
         choose_range(np.ones(1), 0.0, 1.0, self.ranges, self.percentile)
+        object.__setattr__(self, "keep_float", tuple(self.keep_float))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
@@ -70,7 +71,7 @@ class ConversionOptions:
         max_drop: with "auto", leave as many layers in float32 as it takes to lose at most so many
             percentage points of top-1 on the validation images (of agreement, without labels).
         allow_select_ops: allow TensorFlow ops that need the Flex delegate.
-        minimum_images: how many distinct calibration images are asked for.
+        minimum_images: least number of distinct calibration images.
         lower: rewrite the model for LiteRT first (`convert.lowering`), which keeps its function.
         form: deployment form of condensed layers; see `keras_lwcnn.condensation.deploy`.
         verify: refuse files that do not compute what the Keras model does.
@@ -79,7 +80,7 @@ class ConversionOptions:
     io_dtype: str | None = None
     input_range: tuple[float, float] | None = None
     output: str = "model"
-    class_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = field(default=None, repr=False)
     description: str = ""
     author: str = ""
     license: str = ""
@@ -99,12 +100,18 @@ class ConversionOptions:
         """
         if not (self.quantization == "auto" or isinstance(self.quantization, QuantizationOptions)):
             raise ValueError(
-                f"quantization={self.quantization!r} has to be 'auto' or QuantizationOptions"
+                f"quantization={self.quantization!r} is unknown; allowed are 'auto' and "
+                "QuantizationOptions"
             )
         if self.max_drop is not None and self.quantization != "auto":
-            raise ValueError(f"max_drop={self.max_drop!r} needs quantization='auto'")
+            raise ValueError(
+                f"max_drop={self.max_drop!r} needs quantization='auto'; this is "
+                f"{self.quantization!r}. Add it, or leave max_drop out"
+            )
         if self.max_drop is not None and not self.max_drop >= 0:
-            raise ValueError(f"max_drop={self.max_drop!r} has to be 0 or more percentage points")
+            raise ValueError(
+                f"max_drop={self.max_drop!r} is no loss; allowed are 0 and more percentage points"
+            )
         if self.output not in OUTPUTS:
             allowed = ", ".join(OUTPUTS)
             raise ValueError(f"output={self.output!r} is unknown; allowed are {allowed}")
@@ -114,14 +121,5 @@ class ConversionOptions:
             object.__setattr__(self, "input_range", tuple(map(float, self.input_range)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary that JSON can hold and `from_dict` reads."""
+        """Return the fields as a dictionary that JSON can hold."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "ConversionOptions":
-        """Return the options that `to_dict` wrote."""
-        quantization = fields["quantization"]
-        if quantization != "auto":
-            kept = {"keep_float": tuple(quantization["keep_float"])}
-            quantization = QuantizationOptions(**(quantization | kept))
-        return cls(**(fields | {"quantization": quantization}))

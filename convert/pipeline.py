@@ -2,36 +2,38 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timezone
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from convert.converter import TFLiteModel, io_dtype
-from convert.modes import MODES, Mode
-from convert.options import ConversionOptions
+from convert.lowering import LoweringReport, lower
+from convert.modes import MODES, Mode, io_dtype_for
+from convert.options import ConversionOptions, QuantizationOptions
 from convert.quantize.quantization import quantize
 from convert.quantize.search import Judge, Search, search
-from convert.quiet import quiet
-from convert.source.calibration import Calibration, check_calibration
+from convert.quantize.weighted_ops import weighted_ops
+from convert.source.calibration import Calibration
+from convert.source.float_tflite import float_tflite, reference_predictions
+from convert.source.prepared_model import PreparedModel, prepare_model
+from convert.source.validation import Validation
+from convert.tflite import flatbuffer
 from convert.tflite.inspection import FileFacts, inspect_tflite
-from convert.tflite.sidecar import package_versions
+from convert.tflite.outside_delegate import outside_delegate
+from convert.tflite.sidecar import Sidecar
 from convert.tflite.tensor_names import layer_of
-from convert.tflite.verification import check_verification, compare_with_keras
-
-VERIFIED_IMAGES = 64
-VERIFIED_VALUES = 1_000_000
-"""Verification takes 64 images, fewer large ones: at most so many input values, at least 4."""
+from convert.tflite.verification import Verification, check_verification, compare_with_keras
+from convert.tflite_model import TFLiteModel
 
 
 def convert(
     model: Any,
     modes: list[str],
-    dataset: Any,
-    validation: tuple[np.ndarray, np.ndarray | None] | None,
+    calibration: Calibration | None,
+    validation: Validation | None,
     options: ConversionOptions,
+    model_sha256: str | None,
     progress: Callable[[str], Any],
 ) -> dict[str, TFLiteModel]:
     """Convert a model, or the `.keras` file at a path; see `to_tflites`.
@@ -39,248 +41,186 @@ def convert(
     Args:
         model: a Keras model or the path of one.
         modes: names of known modes.
-        dataset: the representative dataset, None when no mode is calibrated.
-        validation: images and labels to judge quantization="auto" by, None to hold some back.
+        calibration: checked images, None when no mode is calibrated.
+        validation: images to judge quantization="auto" by, None to hold some back.
         options: checked options.
+        model_sha256: of the caller's `.keras` file, None for a live model.
         progress: called with a line for each step.
     """
-    with quiet():  # TensorFlow talks while it is imported
-        from convert.lowering import lower, outside_delegate
-        from convert.source import float_tflite as graph
-        from convert.tflite import flatbuffer
-
-    if isinstance(model, str | Path):
-        progress("loading the model")
-        model = graph.load_model(model)
-    graph.check_model(model)
-    check_class_names(options.class_names, model.outputs[0].shape[-1])
-    calibration, input_range = calibrate(model, dataset, options, progress)
+    source = prepare_model(model, calibration, options, progress)
     progress("converting the Keras model")
-    began = time.perf_counter()
-    lowered, report = lower(model, options.form) if options.lower else (model, None)
-    converted = graph.float_tflite(lowered, allow_select_ops=options.allow_select_ops)
-    model_squash = flatbuffer.squash(converted)
-    content = flatbuffer.finish(converted, options.output)
-    shared = {
-        "model": model.name,
-        "units": int(model.outputs[0].shape[-1]),
-        "output": options.output,
-        "input_range": None if input_range is None else list(input_range),
-        "class_names": None if options.class_names is None else list(options.class_names),
-        "lowering": None if report is None else report.to_dict(),
-        "float_seconds": time.perf_counter() - began,
-    }
-    images = verification_images(model, calibration, input_range)
-    expected = graph.reference_predictions(model, images)
-    file_squash = flatbuffer.squash(content)
-    searched = None
-    if options.quantization == "auto" and any(MODES[mode].activations == "int8" for mode in modes):
-        searched = _search(content, calibration, validation, options.max_drop, progress)
-        shared["search"] = searched.to_dict()
-        options = replace(options, quantization=searched.best.options, max_drop=None)
-    done = {}
+    float_file = _float_file(source, options)
+    images = source.verification_images()
+    verify = partial(
+        compare_with_keras,
+        images=images,
+        expected=reference_predictions(source.model, images),
+        model_squash=float_file.model_squash,
+        file_squash=flatbuffer.squash(float_file.content),
+    )
+    quantization, trials = options.quantization, None
+    if quantization == "auto" and any(MODES[mode].activations == "int8" for mode in modes):
+        trials = _search(float_file.content, source.calibration, validation, options, progress)
+        quantization = trials.best.options
+    writer = _Writer(
+        source=source,
+        float_file=float_file,
+        verify=verify,
+        quantization=quantization,
+        search=trials,
+        options=options,
+        model_sha256=model_sha256,
+        alone=len(modes) == 1,
+    )
+    files = {}
     for name in modes:
         progress(f"writing {name}")
-        mode = MODES[name]
-        made = _one_mode(content, mode, calibration, options, shared, len(modes))
-        if not made.facts["custom_ops"]:
-            verification = compare_with_keras(
-                made.content,
-                images,
-                expected,
-                step=made.facts["outputs"][0]["scale"],
-                model_squash=model_squash,
-                file_squash=file_squash,
-            )
-            if options.verify:
-                check_verification(verification, mode)
-            made.facts["verification"] = verification.to_dict()
-        if made.facts["partitions"]:
-            made.facts["outside_delegate"] = []
-            if made.facts["not_delegated"]:
-                left = outside_delegate(made.content, [layer.name for layer in lowered.layers])
-                made.facts["outside_delegate"] = [op.to_dict() for op in left]
-        done[name] = made
-    return done
+        files[name] = writer.write(MODES[name])
+    return files
 
 
-def calibrate(
-    model: Any, dataset: Any, options: ConversionOptions, progress: Callable[[str], Any]
-) -> tuple[Calibration | None, tuple[float, float] | None]:
-    """Check a representative dataset, if there is one, against the model.
+@dataclass(frozen=True)
+class FloatFile:
+    """The float file that every mode is made from.
 
-    Returns:
-        The calibration, and the input range, each None where it is not known.
-
-    Raises:
-        ValueError: what `check_calibration` refuses, or images unlike those of the training.
+    Attributes:
+        content: a float32 flatbuffer with the output that was asked for.
+        model_squash: "SOFTMAX" or "LOGISTIC" when the Keras model ends in it, else None.
+        layer_names: names of the layers of the lowered model.
+        lowering: what was rewritten, None when nothing was to be.
+        seconds: how long it took to make.
     """
-    from convert.source import input_range as preprocessing
 
-    input_range = options.input_range or preprocessing.declared_range(model)
-    if dataset is None:
-        return None, input_range
-    progress("checking the calibration images")
-    calibration = check_calibration(
-        dataset,
-        tuple(model.inputs[0].shape[1:]),
-        input_range=input_range,
-        minimum=options.minimum_images,
+    content: bytes = field(repr=False)
+    model_squash: str | None
+    layer_names: tuple[str, ...] = field(repr=False)
+    lowering: LoweringReport | None
+    seconds: float
+
+
+def _float_file(source: PreparedModel, options: ConversionOptions) -> FloatFile:
+    began = time.perf_counter()
+    lowered, report = source.model, None
+    if options.lower:
+        lowered, report = lower(source.model, options.form)
+    content = float_tflite(lowered, allow_select_ops=options.allow_select_ops)
+    return FloatFile(
+        content=flatbuffer.finish(content, options.output),
+        model_squash=flatbuffer.squash(content),
+        layer_names=tuple(layer.name for layer in lowered.layers),
+        lowering=report,
+        seconds=time.perf_counter() - began,
     )
-    if options.input_range is None:
-        preprocessing.check_against_statistics(model, calibration.images)
-    return calibration, calibration.input_range
-
-
-def check_class_names(names: tuple[str, ...] | None, units: int) -> None:
-    """Refuse class names whose number is not that of the outputs; one output may have two.
-
-    Raises:
-        ValueError: another number.
-    """
-    if names is not None and len(names) != units and (len(names), units) != (2, 1):
-        raise ValueError(f"{len(names)} class_names given for {units} outputs")
-
-
-def verification_images(
-    model: Any, calibration: Calibration | None, input_range: tuple[float, float] | None
-) -> np.ndarray:
-    """Return calibration images, or random ones in the input range, to compare outputs on."""
-    shape = tuple(model.inputs[0].shape[1:])
-    count = int(np.clip(VERIFIED_VALUES // np.prod(shape), 4, VERIFIED_IMAGES))
-    if calibration is not None:
-        return calibration.images[:count]
-    low, high = input_range or (-1.0, 1.0)
-    return np.random.default_rng(0).uniform(low, high, (count, *shape)).astype(np.float32)
 
 
 def _search(
     content: bytes,
     calibration: Calibration,
-    validation: tuple[np.ndarray, np.ndarray | None] | None,
-    max_drop: float | None,
+    validation: Validation | None,
+    options: ConversionOptions,
     progress: Callable[[str], Any],
 ) -> Search:
-    from convert.quantize import weighted_ops as weights
-    from convert.tflite import flatbuffer
-
+    """Find the way to quantize that comes nearest to float on the validation images."""
     images = calibration.images
     if validation is None:
-        images, validation = images[::2], (images[1::2], None)
+        images, validation = images[::2], Validation(images[1::2])
     # Logits tell more than probabilities, whatever form the file is to have.
     logits = flatbuffer.finish(content, "logits")
-    model = flatbuffer.read(logits)
-    tensors = model.subgraphs[0].tensors
-    layers = [tensors[op.target].name.decode() for op in weights.weighted_ops(model)]
-    judge = Judge(logits, images, *validation)
-    return search(judge, layers, max_drop=max_drop, progress=progress)
+    layers = [op.target_name for op in weighted_ops(flatbuffer.read(logits))]
+    judge = Judge(logits, images, validation.images, validation.labels)
+    return search(judge, layers, max_drop=options.max_drop, progress=progress)
 
 
-def _one_mode(
-    float_content: bytes,
-    mode: Mode,
-    calibration: Calibration | None,
-    options: ConversionOptions,
-    shared: dict[str, Any],
-    modes: int,
-) -> TFLiteModel:
-    began = time.perf_counter()
-    used = calibration if mode.calibrated else None
-    dtype = io_dtype(mode, options.io_dtype, modes)
-    images = None if used is None else used.images
-    content = quantize(float_content, mode, images, dtype, options.quantization)
-    content = with_metadata(content, options, shared)
-    seconds = time.perf_counter() - began
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the modes of one model; what they share is known."""
+
+    source: PreparedModel
+    float_file: FloatFile
+    verify: Callable[..., Verification]
+    quantization: QuantizationOptions
+    search: Search | None
+    options: ConversionOptions
+    model_sha256: str | None
+    alone: bool
+
+    def write(self, mode: Mode) -> TFLiteModel:
+        """Return the file of a mode, opened again and compared with the Keras model."""
+        began = time.perf_counter()
+        dtype = io_dtype_for(mode, self.options.io_dtype, alone=self.alone)
+        calibration = self.source.calibration if mode.calibrated else None
+        images = None if calibration is None else calibration.images
+        content = quantize(self.float_file.content, mode, images, dtype, self.quantization)
+        content = self.source.describe(content, self.options)
+        seconds = time.perf_counter() - began
+        facts = _inspected(content, mode, dtype)
+        if facts.custom_ops and not self.options.allow_select_ops:
+            raise ValueError(
+                f"mode {mode.name!r} needs the custom ops {', '.join(facts.custom_ops)}; allowed "
+                "are TFLite's builtin ones. allow_select_ops=True keeps those that TensorFlow runs"
+            )
+        sidecar = Sidecar.of(
+            facts,
+            mode,
+            dtype,
+            **self._shared(),
+            seconds=seconds,
+            quantization=self.quantization.to_dict() if mode.activations == "int8" else None,
+            calibration=None if calibration is None else calibration.to_dict(),
+            verification=self._verification(content, facts, mode),
+            outside_delegate=self._outside_delegate(content, facts),
+        )
+        return TFLiteModel(content, sidecar)
+
+    def _shared(self) -> dict[str, Any]:
+        """Return the sidecar's fields that all modes have in common."""
+        lowering = self.float_file.lowering
+        return {
+            **self.source.to_dict(),
+            "model_sha256": self.model_sha256,
+            "options": self.options.to_dict(),
+            "output": self.options.output,
+            "class_names": self.options.class_names,
+            "lowering": None if lowering is None else lowering.to_dict(),
+            "float_seconds": self.float_file.seconds,
+            "search": None if self.search is None else self.search.to_dict(),
+        }
+
+    def _verification(self, content: bytes, facts: FileFacts, mode: Mode) -> dict[str, Any] | None:
+        if facts.custom_ops:  # which no interpreter here runs
+            return None
+        verification = self.verify(content, step=facts.outputs[0].scale)
+        if self.options.verify:
+            check_verification(verification, mode)
+        return verification.to_dict()
+
+    def _outside_delegate(self, content: bytes, facts: FileFacts) -> list[dict[str, Any]] | None:
+        if not facts.partitions:
+            return None
+        if not facts.not_delegated:
+            return []
+        return [op.to_dict() for op in outside_delegate(content, self.float_file.layer_names)]
+
+
+def _inspected(content: bytes, mode: Mode, dtype: str) -> FileFacts:
+    """Open a file, and check its input and output, which converters are known to get wrong."""
     try:
-        found = inspect_tflite(content)
+        facts = inspect_tflite(content)
     except ValueError as error:
-        from convert.tflite import flatbuffer
-
         dead = flatbuffer.without_range(content)
         why = f"; on all calibration images {layer_of(dead[0])} gives nothing but 0" if dead else ""
-        raise ValueError(f"the {mode.name} file that was made is unusable: {error}{why}") from error
-    _check_io(found, dtype, mode)
-    if found.custom_ops and not options.allow_select_ops:
-        raise ValueError(f"mode {mode.name!r} needs custom ops {', '.join(found.custom_ops)}")
-    facts = describe(
-        mode,
-        dtype,
-        found,
-        seconds,
-        **shared,
-        quantization=options.quantization.to_dict() if mode.activations == "int8" else None,
-        calibration=None if used is None else used.to_dict(),
-    )
-    return TFLiteModel(content, mode.name, facts)
-
-
-def with_metadata(content: bytes, options: ConversionOptions, shared: dict[str, Any]) -> bytes:
-    """Write labels, normalization and texts into a file that takes images."""
-    from convert.tflite import metadata
-
-    if not metadata.can_describe(content):
-        return content
-    names = options.class_names or ()
-    return metadata.with_metadata(
-        content,
-        metadata.Metadata(
-            name=shared["model"],
-            description=options.description,
-            labels=names if len(names) == shared["units"] else (),
-            input_range=None if shared["input_range"] is None else tuple(shared["input_range"]),
-            author=options.author,
-            license=options.license,
-        ),
-    )
-
-
-def describe(
-    mode: Mode, dtype: str, found: FileFacts, seconds: float, **more: Any
-) -> dict[str, Any]:
-    """Return the facts that a sidecar records.
-
-    Args:
-        mode: the file's mode.
-        dtype: number type of its input and output.
-        found: what opening it showed.
-        seconds: how long it took to make from the float file.
-        **more: facts that have to do with how it was made.
-    """
-    return {
-        "kind": "convert",
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "file": None,
-        "mode": mode.name,
-        "engine": mode.engine,
-        "io_dtype": dtype,
-        **found.to_dict(),
-        "model": None,
-        "model_sha256": None,
-        "options": None,
-        "output": "model",
-        "input_range": None,
-        "class_names": None,
-        "lowering": None,
-        "outside_delegate": None,
-        "float_seconds": None,
-        "seconds": seconds,
-        "quantization": None,
-        "calibration": None,
-        "verification": None,
-        "versions": package_versions(),
-        **more,
-    }
-
-
-def _check_io(found: FileFacts, dtype: str, mode: Mode) -> None:
-    """Check the written file's input and output, which converters are known to get wrong."""
-    for what, tensors in (("input", found.inputs), ("output", found.outputs)):
+        raise ValueError(f"the new {mode.name} file cannot be opened: {error}{why}") from error
+    for what, tensors in (("input", facts.inputs), ("output", facts.outputs)):
         tensor = tensors[0]
         if len(tensors) != 1 or tensor.dtype != dtype or tensor.shape[0] != 1:
             raise ValueError(
-                f"the {mode.name} file has an {what} of {tensor.dtype} {tensor.shape}, "
-                f"not one of {dtype} with batch 1"
+                f"the {mode.name} file has an {what} of {tensor.dtype} {tensor.shape}; "
+                f"expected is one of {dtype} with batch 1"
             )
         integer = dtype in ("int8", "uint8", "int16")
         if integer and not (np.isfinite(tensor.scale) and tensor.scale > 0):
-            raise ValueError(f"the {mode.name} file's {what} has the scale {tensor.scale}")
+            raise ValueError(
+                f"the {mode.name} file's {what} has the scale {tensor.scale}; "
+                "expected is a finite one above 0"
+            )
+    return facts

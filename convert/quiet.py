@@ -1,4 +1,4 @@
-"""Swallowing the chatter of native code, to be shown only when it matters."""
+"""Output of native code, held back and shown only when something fails."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
 
 
 class _Stream:
-    """A stream that can be exchanged: loggers keep the one that they met when they were made."""
+    """A stream that can be exchanged, because loggers keep the one that they started with."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -50,7 +50,10 @@ class _Stream:
 
 @contextlib.contextmanager
 def _replaced(name: str, stream: Any) -> Iterator[None]:
-    """Put a stream in the place of sys.stdout or sys.stderr, and the former one behind it after."""
+    """Replace sys.stdout or sys.stderr while the block runs.
+
+    Whoever keeps the replacement, as loggers do, writes to the former stream afterwards.
+    """
     former = getattr(sys, name)
     standing_in = _Stream(stream)
     setattr(sys, name, standing_in)

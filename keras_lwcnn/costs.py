@@ -4,7 +4,7 @@ Counting rules:
 
 * MACs: one per multiplication of a weight with an input, in convolutions (of any rank, grouped,
   depthwise, separable, transposed) and dense layers. Biases, normalizations, activations, pools
-  and sums count as none.
+  and sums count nothing.
 * Parameters: elements of the weights. Of a condensed layer, the weights of its active inputs;
   masks, stages and seeds are no parameters.
 * Kept activations: elements of the feature maps that the backward pass of training reads: inputs
@@ -110,8 +110,8 @@ def _calls(model: keras.Model, input_shape: tuple[int, ...] | None) -> list[Laye
         shapes = [tuple(input_shape)]
     if any(None in shape for shape in shapes):
         raise ValueError(
-            f"The input shape of {model.name!r} is open: {shapes}. Say it: "
-            "costs(model, input_shape=(height, width, channels))"
+            f"{model.name!r} has an open input shape, {shapes}; a known one is needed. Use "
+            "costs(model, input_shape=(height, width, channels))."
         )
     inputs = [
         keras.KerasTensor((None, *shape), dtype=tensor.dtype)
@@ -199,8 +199,8 @@ def _active_weights(layer: LearnedGroupConv2D | CondensedDense) -> int:
 
 
 def _parameters(weights: list[Any], calls: list[LayerCall]) -> int:
-    # What a condensed layer's weights count, by identity: its kernel the active part, its mask
-    # and stage nothing.
+    # By identity, how much a condensed layer's weights count: of its kernel the active part, of
+    # its mask and stage nothing.
     counts: dict[int, int] = {}
     for layer in (call.layer for call in calls):
         if isinstance(layer, (LearnedGroupConv2D, CondensedDense)):

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files whole or not at all."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from typing import Any
 
 @contextmanager
 def written_beside(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and rename it to `path` once the block succeeds.
+    """Yield a path beside `path` to write to, and rename it to `path` once the block succeeds.
 
-    The temporary name ends like the final one, since Keras goes by the ending. When the block
-    raises, the temporary file is removed and an older file under `path` stays as it was.
+    The temporary name has the ending of the final one, by which Keras chooses a format. When the
+    block raises, the temporary file is removed and an older file under `path` stays as it was.
 
     Args:
         path: the final path; its folder is made when missing.

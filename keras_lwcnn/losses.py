@@ -42,13 +42,13 @@ class ClassBalancedFocalLoss(keras.losses.Loss):
         self.samples_per_class = [int(count) for count in samples_per_class]
         if not self.samples_per_class or min(self.samples_per_class) < 1:
             raise ValueError(
-                "samples_per_class needs at least one image of every class. Received: "
-                f"{self.samples_per_class}"
+                f"samples_per_class={self.samples_per_class} has a class without images; "
+                "at least 1 of each class is needed."
             )
         if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1). Received: beta={beta}")
+            raise ValueError(f"beta={beta} is out of range; allowed is [0, 1).")
         if gamma < 0:
-            raise ValueError(f"gamma must not be negative. Received: gamma={gamma}")
+            raise ValueError(f"gamma={gamma} is negative; at least 0 is allowed.")
         self.beta = beta
         self.gamma = gamma
         self.from_logits = from_logits

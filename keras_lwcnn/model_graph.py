@@ -13,7 +13,7 @@ Rule = Callable[..., Any]
 
 @dataclass(frozen=True)
 class LayerCall:
-    """One use of a layer in a model: the layer, its input and output tensors, both symbolic."""
+    """One use of a layer in a model, with its symbolic input and output tensors."""
 
     layer: keras.layers.Layer
     inputs: tuple[Any, ...]
@@ -21,7 +21,7 @@ class LayerCall:
 
 
 def flat_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yield the layers of a model in order, those of models inside it in their place."""
+    """Yield the layers of a model in order, with those of nested models in their place."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from flat_layers(layer)
@@ -42,13 +42,15 @@ def as_functional(
         ValueError: a subclassed model without `input_shape`, or something that is no model.
     """
     if not isinstance(model, keras.Model):
-        raise ValueError(f"A keras.Model is needed. Received: {type(model).__name__}")
+        raise ValueError(f"model is of type {type(model).__name__}; a keras.Model is needed.")
     if hasattr(model, "operations"):
         return model
     if isinstance(model, keras.Sequential) and model.built:
         return keras.Model(_alone(model.inputs), _alone(model.outputs), name=model.name)
     if input_shape is None:
-        raise ValueError(f"{model.name!r} has no graph of its own: say its input_shape")
+        raise ValueError(
+            f"{model.name!r} has no graph of its own, since it is subclassed. Give its input_shape."
+        )
     inputs = keras.Input(shape=input_shape)
     return keras.Model(inputs, model.call(inputs), name=model.name)
 
@@ -117,8 +119,8 @@ def rewrite(
         model: the model, which is left as it is; nested models are opened.
         rules: by layer name, `rule(layer, *inputs, **arguments)` in place of the layer's call. A
             rule may call several new layers, or none and return an input.
-        to_tensor: turns what a rule returned into a tensor, for layers without a rule; for rules
-            that pass something else than tensors on to each other.
+        to_tensor: makes a tensor of what a rule returned, for layers without a rule. Needed only
+            for rules that pass each other something else than tensors.
 
     Returns:
         A functional model of the same inputs.
@@ -166,8 +168,8 @@ def producers(calls: list[LayerCall]) -> dict[int, LayerCall]:
 
 def consumers(calls: list[LayerCall]) -> dict[int, list[LayerCall]]:
     """Return, by the id of a tensor, the calls that read it."""
-    found: dict[int, list[LayerCall]] = {}
+    readers: dict[int, list[LayerCall]] = {}
     for call in calls:
         for tensor in call.inputs:
-            found.setdefault(id(tensor), []).append(call)
-    return found
+            readers.setdefault(id(tensor), []).append(call)
+    return readers

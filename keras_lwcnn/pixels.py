@@ -1,4 +1,4 @@
-"""The one line that takes pixels to a network's range, in need of neither Keras nor numpy."""
+"""Scaling pixels to a network's range, with neither Keras nor numpy."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ def to_range(x: Any, input_range: tuple[float, float]) -> Any:
         float32 of the same kind and shape.
 
     Raises:
-        ValueError: a range that is empty or upside down.
+        ValueError: the range is empty or reversed.
     """
     low, high = map(float, input_range)
     if not low < high:
         raise ValueError(
-            f"input_range has to rise: (low, high) with low < high, as (-1.0, 1.0); "
-            f"got {input_range}"
+            f"input_range={input_range} does not rise; allowed is (low, high) with low < high, as "
+            "(-1.0, 1.0)."
         )
     return x * ((high - low) / 255.0) + low

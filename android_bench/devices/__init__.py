@@ -1,11 +1,12 @@
-"""Devices by name."""
+"""Devices by name: each is a transport, with few verbs (push, run, pull, facts, close)."""
 
 import re
 from typing import Any
 
-from android_bench.devices.device import Completed, ConnectionLost, Device, DeviceError
+from android_bench.devices.local import Completed
+from android_bench.interfaces import Device
 
-__all__ = ["Completed", "ConnectionLost", "DEVICES", "Device", "DeviceError", "open_device"]
+__all__ = ["Completed", "DEVICES", "Device", "open_device"]
 
 #: The allowed forms of a device's name.
 DEVICES = (
@@ -30,6 +31,7 @@ def open_device(name: str, **settings: Any) -> Device:
         ValueError: the name has none of the allowed forms.
         DeviceError: the device cannot be reached.
     """
+    # Each device is imported on use: emulated cores load numpy, which `--help` does without.
     kind, colon, address = name.partition(":")
     if name == "host":
         from android_bench.devices.host import Host
@@ -44,7 +46,7 @@ def open_device(name: str, **settings: Any) -> Device:
 
         return ADB(address or None, **settings)
     if kind == "emulated" and address:
-        from android_bench.emulated import Emulated
+        from android_bench.devices.emulated import Emulated
 
         return Emulated(address, **settings)
-    raise ValueError(f"unknown device {name!r}; allowed: {', '.join(DEVICES)}")
+    raise ValueError(f"device={name!r} is unknown; allowed are {', '.join(DEVICES)}")

@@ -4,16 +4,18 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from android_bench.devices.device import Completed, Device
-from android_bench.devices.local import run_local
+from android_bench.devices.local import Completed, run_local
+from android_bench.engines.python_worker import PythonWorker
+from android_bench.interfaces import Device
 
 
 class Host(Device):
     """This machine; the worker runs in a process of its own, files stay where they are."""
 
     name = "host"
-    python = (sys.executable,)
+    engine = PythonWorker((sys.executable,))
 
     def push(self, local: Path, name: str) -> str:
         """Return the file's absolute path: there is nothing to copy."""
@@ -26,6 +28,10 @@ class Host(Device):
     def pull(self, remote: str, local: Path) -> Path:
         """Copy a file."""
         return Path(shutil.copyfile(remote, local))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the worker knows of this machine."""
+        return self.engine.facts(self)
 
     def close(self) -> None:
         """Do nothing: a run on this machine leaves nothing behind."""

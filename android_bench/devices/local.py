@@ -5,8 +5,21 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from android_bench.devices.device import Completed, DeviceError
+from android_bench.errors import DeviceError
+
+SECONDS = 30  # for a command that is neither a measurement nor a copy
+COPY_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its exit code (negative: killed by that signal) and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def run_local(
@@ -18,8 +31,8 @@ def run_local(
 ) -> Completed:
     """Run a program on this machine and end it, with all that it started, when time is up.
 
-    Its standard input is open for as long as this function waits, and carries nothing: a program
-    on another machine learns from its end that nobody waits any more.
+    The program's standard input stays open, and empty, for as long as this function waits. Its end
+    tells a program on another machine that nobody is waiting any more.
 
     Args:
         command: the program and its arguments; no shell is involved.
@@ -51,8 +64,8 @@ def run_local(
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         raise DeviceError(
-            f"{device}: no end within {timeout:g} s: taken for a hang and ended; "
-            "give a longer timeout if the model is that slow"
+            f"{device}: no end within {timeout:g} s, so that the run was taken for a hang and "
+            "ended. Give a longer timeout if the model is that slow"
         ) from None
     finally:
         os.close(writer)

@@ -24,8 +24,8 @@ done
 cat /proc/cpuinfo 2>/dev/null
 """
 
-#: Degrees Celsius from which a zone, by a part of its name, counts as hot. Phones slow down, and
-#: so measure their cooling, from about 40 degrees of the skin, while a core that works is hotter.
+#: Degrees Celsius from which a zone counts as hot, by a part of its name. Phones slow down when
+#: their skin has about 40 degrees; a working core may be hotter than that.
 HOT = {"skin": 42.0, "battery": 42.0, "cpu": 70.0, "soc": 70.0, "tsens": 70.0}
 
 
@@ -39,7 +39,7 @@ class Phone:
     max_frequencies: dict[int, int]  # kHz, by CPU
 
     def big_cores(self) -> str | None:
-        """Return the mask of the CPUs with the highest maximum frequency, None where not told."""
+        """Return the mask of the CPUs with the highest maximum frequency, None where unknown."""
         top = max(self.max_frequencies.values(), default=None)
         if top is None:
             return None
@@ -100,7 +100,7 @@ def parse_phone(text: str) -> Phone:
 
 
 def _degrees(number: str) -> float | None:
-    """Return a zone's reading in degrees: phones give thousandths, tenths or whole degrees."""
+    """Return a zone's reading in degrees Celsius; phones write thousandths, tenths or degrees."""
     if not number.lstrip("-").isdigit():
         return None
     value = int(number)

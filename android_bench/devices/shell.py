@@ -1,4 +1,4 @@
-"""What runs on another machine must not outlive the connection to it, nor leave files there.
+"""What runs on another machine ends with the connection to it, and leaves no files there.
 
 Both scripts here learn from the end of their standard input, which our side holds open and never
 writes to, that the connection or our process is gone.
@@ -14,7 +14,8 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from android_bench.devices.device import Completed, DeviceError
+from android_bench.devices.local import Completed
+from android_bench.errors import DeviceError
 
 # Argument: where to make the folder. It lasts as long as the connection.
 _KEEPER = """
@@ -25,10 +26,10 @@ cat >/dev/null
 rm -rf "$folder"
 """
 
-# Arguments: the session's folder, then the command. `exec 3<&0` since a shell gives background
-# jobs an empty standard input. `read`, not cat, since it dies with its shell, and whoever holds the
+# Arguments: the session's folder, then the command. `exec 3<&0` since background jobs of a shell
+# have an empty standard input. `read`, not cat, since it dies with its shell, and whoever holds the
 # standard input keeps adbd waiting. `setsid` so that what the command started is killed with it.
-# The exit code is told in words, too: without them the connection was lost on the way.
+# The exit code is also printed as a line: a run without that line has lost its connection.
 _GUARD = """
 folder=$1; shift
 cd "$folder" || { echo "android_bench_exit=254" >&2; exit 254; }
@@ -61,7 +62,7 @@ def quoted(command: Sequence[str]) -> str:
 
 
 def unguarded(completed: Completed) -> Completed | None:
-    """Return how the guarded command ended, or None when its end was not heard of."""
+    """Return how the guarded command ended, or None when the line with its exit code is missing."""
     match = _EXIT.search(completed.stderr) or _EXIT.search(completed.stdout)
     if match is None:
         return None
@@ -109,12 +110,14 @@ class RemoteFolder:
             if self.path:
                 return
             if self._process.poll() is None:
-                raise DeviceError(f"{device}: no answer within {timeout:g} s: is it reachable?")
+                raise DeviceError(
+                    f"{device}: no answer within {timeout:g} s. Check that it is reachable"
+                )
             errors = self._process.stderr.read().decode(errors="replace")
             completed = Completed(self._process.returncode, said.decode(errors="replace"), errors)
             explain(completed)
             raise DeviceError(
-                f"{device}: no folder could be made in {base}: free some space there, "
+                f"{device}: no folder could be made in {base}. Free some space there, "
                 f"or allow writing [{' '.join((completed.stderr + completed.stdout).split())}]"
             )
         finally:

@@ -3,21 +3,25 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from android_bench.devices.device import Completed, ConnectionLost, Device, DeviceError, last_line
-from android_bench.devices.local import run_local
+from android_bench.devices.local import COPY_SECONDS, Completed, run_local
 from android_bench.devices.shell import RemoteFolder, guarded, unguarded
+from android_bench.document import last_line
+from android_bench.engines.python_worker import PythonWorker
+from android_bench.errors import ConnectionLost, DeviceError
+from android_bench.interfaces import Device
 
-# What ssh says on its standard error, and what that means to the user.
+# What ssh prints on its standard error, and what that means to the user.
 _TRANSPORT = (
-    ("Could not resolve hostname", "host name not known: check it, or add it to ~/.ssh/config"),
-    ("Permission denied", "key refused: allow yours by ssh-copy-id, or load it into ssh-agent "
+    ("Could not resolve hostname", "host name not known. Check it, or add it to ~/.ssh/config"),
+    ("Permission denied", "key refused. Allow yours by ssh-copy-id, or load it into ssh-agent "
                           "(passwords are not asked for)"),
-    ("Host key verification failed", "host key unknown or changed: connect once by hand with ssh"),
-    ("Connection refused", "no ssh server answers: check the port and that sshd runs"),
-    ("timed out", "no answer: check that the board is on and reachable"),
-    ("No route to host", "no route: check that the board is on and reachable"),
-    ("Network is unreachable", "no route: check this machine's network"),
+    ("Host key verification failed", "host key unknown or changed. Connect once by hand with ssh"),
+    ("Connection refused", "no ssh server answers. Check the port and that sshd runs"),
+    ("timed out", "no answer. Check that the board is on and reachable"),
+    ("No route to host", "no route. Check that the board is on and reachable"),
+    ("Network is unreachable", "no route. Check this machine's network"),
 )  # fmt: skip
 
 # Makes (once) and names a virtual environment with LiteRT. $HOME/.cache stays between sessions.
@@ -43,7 +47,7 @@ _ADDRESS = re.compile(
 class SSH(Device):
     """A machine reached by the system's `ssh` and `scp`, with the user's own ssh configuration.
 
-    Nothing is asked for on the way (BatchMode): keys have to be set up before.
+    ssh never asks for a password (BatchMode): set up keys before.
 
     Args:
         address: "[user@]host[:port]"; a name of ~/.ssh/config will do, IPv6 in brackets.
@@ -69,9 +73,9 @@ class SSH(Device):
     ) -> None:
         match = _ADDRESS.fullmatch(address)
         if match is None or not 0 < int(match["port"] or 22) < 65536:
-            raise ValueError(f"ssh address is {address!r}; allowed: [user@]host[:port]")
+            raise ValueError(f"ssh address {address!r} is malformed; allowed is [user@]host[:port]")
         self.name = f"ssh:{address}"
-        self.python = (python,)
+        self.engine = PythonWorker((python,))
         user = f"{match['user']}@" if match["user"] else ""
         self._login = user + (match["v6"] or match["host"])
         self._copy_login = user + (f"[{match['v6']}]" if match["v6"] else match["host"])
@@ -86,12 +90,12 @@ class SSH(Device):
             self._command, "/tmp", connect_timeout + 20, self.name, self._check_transport
         )
         if setup:
-            self._set_up()
+            self.engine = PythonWorker((self._set_up(),))
 
     def push(self, local: Path, name: str) -> str:
         """Copy a file into the session's folder by scp."""
         remote = f"{self._folder.path}/{name}"
-        # An absolute path cannot be taken for an option or for host:path.
+        # An absolute path cannot look like an option or like host:path.
         self._copy(str(Path(local).resolve()), f"{self._copy_login}:{remote}", str(local))
         return remote
 
@@ -103,7 +107,7 @@ class SSH(Device):
         if ended is None:
             self._check_transport(completed)
             raise ConnectionLost(
-                f"{self.name}: the connection was lost: check the network and the board's power, "
+                f"{self.name}: the connection was lost. Check the network and the board's power, "
                 f"and run again{last_line(completed.stderr)}"
             )
         return ended
@@ -113,22 +117,27 @@ class SSH(Device):
         self._copy(f"{self._copy_login}:{remote}", str(Path(local).resolve()), remote)
         return Path(local)
 
+    def facts(self) -> dict[str, Any]:
+        """Return what the worker knows of the board."""
+        return self.engine.facts(self)
+
     def close(self) -> None:
         """Let the board remove the session's folder, if it still answers."""
         self._folder.close()
 
-    def _set_up(self) -> None:
+    def _set_up(self) -> str:
+        """Make the virtual environment unless it is there; return its Python."""
         try:
             done = self.run(["sh", "-c", _SETUP], 900)
             if done.returncode:
                 raise DeviceError(
-                    f"{self.name}: LiteRT could not be set up; it needs Python 3.10 or newer with "
+                    f"{self.name}: LiteRT could not be set up. It needs Python 3.10 or newer with "
                     f"venv, 64 bits, and a network{last_line(done.stderr)}"
                 )
         except BaseException:  # Ctrl-C too must not leave the session's folder there
             self.close()
             raise
-        self.python = (done.stdout.split()[-1],)
+        return done.stdout.split()[-1]
 
     def _command(self, line: str) -> list[str]:
         port = ["-p", self._port] if self._port else []
@@ -137,11 +146,11 @@ class SSH(Device):
     def _copy(self, source: str, target: str, what: str) -> None:
         port = ["-P", self._port] if self._port else []
         command = ["scp", "-q", *self._options, *port, "--", source, target]
-        completed = run_local(command, 600, self.name)
+        completed = run_local(command, COPY_SECONDS, self.name)
         if completed.returncode:
             self._check_transport(completed)
             raise DeviceError(
-                f"{self.name}: {what} could not be copied: check the board's free space in /tmp"
+                f"{self.name}: {what} could not be copied. Check the board's free space in /tmp"
                 f"{last_line(completed.stderr)}"
             )
 

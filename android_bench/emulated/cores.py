@@ -61,5 +61,5 @@ def find_core(name: str) -> Core:
         ValueError: there is none of that name.
     """
     if name not in CORES:
-        raise ValueError(f"unknown core {name!r}; allowed: {', '.join(CORES)}")
+        raise ValueError(f"core={name!r} is unknown; allowed are {', '.join(CORES)}")
     return CORES[name]

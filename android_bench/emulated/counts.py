@@ -3,18 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from android_bench.devices.device import DeviceError
 from android_bench.emulated.kernels import SymbolTable
+from android_bench.errors import DeviceError
 
 #: In the order in which the counter writes them. Vector loads and stores are "load_store".
 CLASSES = ("load_store", "simd", "scalar", "branch")
 
-#: Two inferences may differ by so much of their instructions, or by so many: the C library's and
-#: Python's memory costs a few more or less.
+#: Two inferences agree when they differ by at most this share of their instructions, or by FEW of
+#: them: the memory of the C library and of Python costs a few more or less.
 TOLERANCE = 1e-5
 FEW = 200
 
@@ -44,8 +44,8 @@ class Counts:
     """
 
     runs: tuple[tuple[int, ...], ...]
-    ticks: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    ticks: tuple[int, ...] = field(repr=False)
+    blocks: tuple[Block, ...] = field(repr=False)
 
     @classmethod
     def read(cls, path: Path) -> "Counts":
@@ -66,9 +66,15 @@ class Counts:
                 elif record == "block":
                     blocks.append(Block(values[0], values[1:5], values[5]))
         except (OSError, ValueError, IndexError) as error:
-            raise DeviceError(f"the instruction counter's file is cut: {error}") from None
+            raise DeviceError(
+                f"the instruction counter's file is cut ({error}). Check the free disk space, and "
+                "run again"
+            ) from None
         if not runs or not blocks:
-            raise DeviceError("the instruction counter saw no inference: set up the emulator again")
+            raise DeviceError(
+                "the instruction counter saw no inference. Set up the emulator again: "
+                "lwcnn bench setup"
+            )
         return cls(tuple(runs), tuple(ticks), tuple(blocks))
 
     @property
@@ -77,18 +83,18 @@ class Counts:
         return sum(self.runs[-1])
 
     def classes(self) -> dict[str, int]:
-        """Instructions of the last inference by class."""
+        """Return the instructions of the last inference by class."""
         return dict(zip(CLASSES, self.runs[-1], strict=True))
 
     def agree(self, measured: int) -> bool:
-        """Tell whether the last `measured` inferences took as many instructions as each other."""
+        """Tell whether the last `measured` inferences took the same number of instructions."""
         totals = [sum(run) for run in self.runs[-measured:]]
         return max(totals) - min(totals) <= max(FEW, TOLERANCE * min(totals))
 
     def kernels(
         self, maps: Sequence[dict[str, Any]], symbols: Sequence[SymbolTable]
     ) -> dict[str, int]:
-        """Instructions of the last inference by XNNPACK kernel, the most first.
+        """Return the instructions of the last inference by XNNPACK kernel, the most first.
 
         Args:
             maps: where code lay in memory ("path", "start", "end", "offset").
@@ -110,14 +116,9 @@ class Counts:
             counts[library] += block.total
         return dict(counts.most_common())
 
-    def intervals(self, first: int, count: int) -> list[int]:
-        """Instructions between consecutive ticks, `count` of them, from tick `first` on."""
-        ticks = self.ticks[first : first + count + 1]
-        return [after - before for before, after in zip(ticks, ticks[1:], strict=False)]
-
 
 def kernel_name(function: str | None) -> str:
-    """Say what a function of LiteRT's library counts as: its own name when it is a kernel."""
+    """Return what a function of LiteRT's library counts as: a kernel counts by its own name."""
     if function is None:
         return "LiteRT without a name"
     if re.match(r"xnn_\w*ukernel", function):

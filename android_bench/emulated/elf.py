@@ -34,7 +34,9 @@ class Elf:
     def __init__(self, path: Path) -> None:
         self.content = path.read_bytes()
         if self.content[:6] != b"\x7fELF\x02\x01":
-            raise ValueError(f"{path} is no 64-bit little-endian ELF file")
+            raise ValueError(
+                f"{path} is no 64-bit little-endian ELF file: it starts with {self.content[:6]!r}"
+            )
         offset = int.from_bytes(self.content[40:48], "little")
         count = int.from_bytes(self.content[60:62], "little")
         self.sections = np.frombuffer(self.content, _SECTION, count, offset)
@@ -48,7 +50,7 @@ class Elf:
 
     def functions(self) -> list[Function]:
         """Return the defined functions of the symbol tables, sorted by address."""
-        found = {}
+        functions = {}
         for section in self.sections:
             if section["f1"] not in (_SYMTAB, _DYNSYM):
                 continue
@@ -59,8 +61,8 @@ class Elf:
                     continue
                 start = names + int(symbol["f0"])
                 name = self.content[start : self.content.index(b"\0", start)].decode()
-                found[name] = Function(name, int(symbol["f4"]), int(symbol["f5"]))
-        return sorted(found.values(), key=lambda function: (function.address, function.name))
+                functions[name] = Function(name, int(symbol["f4"]), int(symbol["f5"]))
+        return sorted(functions.values(), key=lambda function: (function.address, function.name))
 
     def base(self) -> int:
         """Return what to subtract from an address of the code to get its offset in the file."""

@@ -2,24 +2,24 @@
 
 The wheel holds XNNPACK twice, compiled from the same sources in the same way: in libLiteRt.so,
 which has no symbols, and in the library under LiteRT's Python interpreter, which has all of them. A
-function's instructions are the same in both but for addresses, so every named function is looked
-for in the stripped library with its addresses masked out. What is found nowhere, or is too short to
-be told apart, stays without a name; nothing is guessed. The method is our own design.
+function's instructions are the same in both except for addresses, so every named function is
+searched for in the stripped library with its addresses masked out. What matches nowhere, or is too
+short to be distinguished, stays without a name; nothing is guessed. The method is our own design.
 """
 
 import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from android_bench.emulated.elf import Elf, Function
-from android_bench.native import write_whole
+from android_bench.files import write_whole
 
-_LEAST_WORDS = 6  # shorter functions are alike too often
+_LEAST_WORDS = 6  # too many of the shorter functions are the same
 
 
 def without_addresses(words: np.ndarray) -> np.ndarray:
@@ -49,8 +49,8 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
 
     Returns:
         The functions of `stripped` that could be named, sorted by address. Where several functions
-        are the same instruction for instruction, they are taken in the order of both libraries, or,
-        when their numbers differ, all by the first name.
+        are the same instruction for instruction, they are named in the order of both libraries, or,
+        when one library has more of them than the other, all by the first one's name.
     """
     (named_start, named_words), (start, words) = named.code(), stripped.code()
     source, code = without_addresses(named_words), without_addresses(words)
@@ -64,7 +64,7 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
         first, count = (function.address - named_start) // 4, function.size // 4
         if first >= 0 and first + count <= len(source) and count >= _LEAST_WORDS:
             alike[source[first : first + count].tobytes()].append((first, function))
-    found = {}
+    functions = {}
     for members in alike.values():
         first, function = members[0]
         count = function.size // 4
@@ -81,9 +81,9 @@ def name_functions(named: Elf, stripped: Elf) -> list[Function]:
             names = [function.name] * len(places)
         for place, name in zip(places, names, strict=True):
             address = start + 4 * place
-            if address not in found or found[address].size < function.size:
-                found[address] = Function(name, address, function.size)
-    return [found[address] for address in sorted(found)]
+            if address not in functions or functions[address].size < function.size:
+                functions[address] = Function(name, address, function.size)
+    return [functions[address] for address in sorted(functions)]
 
 
 def _rolling_hash(words: np.ndarray) -> np.ndarray:
@@ -107,9 +107,9 @@ class SymbolTable:
     """
 
     library: str
-    starts: tuple[int, ...]
-    sizes: tuple[int, ...]
-    names: tuple[str, ...]
+    starts: tuple[int, ...] = field(repr=False)
+    sizes: tuple[int, ...] = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, library: str, functions: Iterable[Function], base: int) -> "SymbolTable":

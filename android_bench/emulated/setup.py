@@ -1,12 +1,12 @@
 """Setting up the emulator: a small arm64 root, LiteRT for arm64, the runner and the counter.
 
-Everything lies in one cache folder and is made in steps. A step that is done is not done again, a
-step that is cut off leaves nothing behind, and a stamp with the checksum of every file tells that
-the whole is there and as it was made.
+Everything lies in one cache folder and is made in steps. A finished step is not repeated, and an
+interrupted one leaves nothing behind. A stamp with the checksum of every file shows that the set-up
+is complete and unchanged.
 
     emulator/
         stamp.json          what the set-up was made from, and the files' checksums
-        downloads/          packages and wheels as they came
+        downloads/          packages and wheels as downloaded
         root/               the loader and C and C++ libraries; with the worker, Python too
         lib/                libLiteRt.so and the names of its functions; with the worker, the wheels
         bin/                the runner and the counter
@@ -22,27 +22,22 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from android_bench.devices.device import DeviceError
 from android_bench.emulated import steps
 from android_bench.emulated.kernels import SymbolTable
-from android_bench.native import (
-    COMPILERS,
-    ToolMissing,
-    build_counter,
-    cache_folder,
-    find_tool,
-    write_whole,
-)
+from android_bench.errors import DeviceError, ToolMissing
+from android_bench.files import cache_folder, write_whole
+from android_bench.native import COMPILERS, build_counter, find_tool
 from android_bench.native.build import SOURCES
 
 #: Raised whenever a set-up made by older code should be made again.
 VERSION = 1
 
-QEMU = ("qemu-aarch64", "qemu-user", "runs ARM programs")
+AGAIN = "run: lwcnn bench setup"
+ENGINES = ("runner", "worker")
 
 
 @dataclass(frozen=True)
@@ -52,19 +47,19 @@ class Emulator:
     Args:
         folder: where it lies.
         engine: "runner" (the C runner) or "worker" (Python, where no cross compiler is).
-        counts: whether instructions can be counted (QEMU takes plugins).
+        can_count: whether instructions can be counted (QEMU takes plugins).
         qemu: the emulator's program.
-        qemu_version: as it tells, "7.2.22".
+        qemu_version: as it prints it, such as "7.2.22".
         qemu_cores: the values that its `-cpu` takes.
         litert: the version of ai-edge-litert, the same as the host's.
     """
 
     folder: Path
     engine: str
-    counts: bool
+    can_count: bool
     qemu: str
     qemu_version: str
-    qemu_cores: tuple[str, ...]
+    qemu_cores: tuple[str, ...] = field(repr=False)
     litert: str
 
     @property
@@ -96,8 +91,8 @@ class Emulator:
         """
         if self.engine != "runner":
             raise DeviceError(
-                "this set-up has no C runner: install gcc-aarch64-linux-gnu, then run: "
-                "lwcnn bench --setup-emulator"
+                "this set-up of the emulator has no C runner. Install gcc-aarch64-linux-gnu, then "
+                f"{AGAIN}"
             )
         files = {name: self.folder / "root/lib" / name for name in steps.LIBRARIES}
         return files | {"libLiteRt.so": self.library, "runner": self.runner}
@@ -120,28 +115,29 @@ def find_emulator(folder: Path | None = None) -> Emulator:
     """
     folder = folder or default_folder()
     qemu, version, cores = _qemu()
-    again = "run: lwcnn bench --setup-emulator"
     try:
         stamp = json.loads((folder / "stamp.json").read_bytes())
     except (OSError, ValueError):
-        raise DeviceError(f"the emulator is not set up in {folder}: {again}") from None
+        raise DeviceError(f"the emulator is not set up in {folder}. To do so, {AGAIN}") from None
     for key, value in _made_from(version).items():
         if stamp.get(key) != value:
             raise DeviceError(
-                f"the emulator in {folder} was set up for {key} {stamp.get(key)}, "
-                f"here is {value}: {again}"
+                f"the emulator in {folder} was set up for {key} {stamp.get(key)}; here it is "
+                f"{value}. To set it up again, {AGAIN}"
             )
     for name, checksum in stamp["files"].items():
         path = folder / name
         if not path.is_file() or _checksum(path) != checksum:
-            raise DeviceError(f"{path} is missing or was changed since the set-up: {again}")
+            raise DeviceError(
+                f"{path} is missing or was changed since the set-up. To set it up again, {AGAIN}"
+            )
     return Emulator(folder, stamp["engine"], stamp["counts"], qemu, version, cores, stamp["litert"])
 
 
 def setup_emulator(
     folder: str | Path | None = None, engine: str | None = None, progress: bool = True
 ) -> Emulator:
-    """Set up the emulator; quick when it is done already.
+    """Set up the emulator; quick when that was done before.
 
     Nothing is installed in the system and no rights are needed: packages are downloaded from the
     machine's own package sources and unpacked in the folder.
@@ -161,21 +157,21 @@ def setup_emulator(
         ToolMissing: a program is missing; the message names its package.
         DeviceError: a download or a build failed.
     """
-    if engine not in (None, "runner", "worker"):
-        raise ValueError(f"engine is {engine!r}; allowed: runner, worker, or None")
+    if engine not in (None, *ENGINES):
+        raise ValueError(f"{engine=} is unknown; allowed are {', '.join(ENGINES)}, or None")
     folder = Path(folder or default_folder())
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two set-ups at once would be in each other's way
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two set-ups at once would spoil each other's files
         return _set_up(folder, engine, progress)
 
 
 def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
-    """Make what is missing."""
+    """Set up what is missing or was made from other versions."""
     try:
-        found = find_emulator(folder)
-        if engine in (None, found.engine):
-            return found
+        emulator = find_emulator(folder)
+        if engine in (None, emulator.engine):
+            return emulator
     except ToolMissing:
         raise
     except DeviceError:
@@ -189,30 +185,17 @@ def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
         find_tool("mmdebstrap", "mmdebstrap", f"unpacks an ARM Python ({other_way})")
     counts, litert = _takes_plugins(qemu), _litert_version()
 
-    # What was made from something else is made anew; downloads stay.
-    plan = _made_from(version) | {"engine": engine}
-    _start_over_unless(folder, plan)
-    todo: list[tuple[str, Callable[[], None]]]
-    if engine == "runner":
-        todo = [
-            ("ARM libraries", lambda: steps.cross_root(folder)),
-            (f"LiteRT {litert} for ARM", lambda: steps.litert_alone(folder, litert)),
-            ("runner", lambda: steps.runner(folder)),
-        ]
-    else:
-        todo = [
-            ("ARM root with Python", lambda: steps.python_root(folder)),
-            (f"LiteRT {litert} and numpy for ARM", lambda: steps.python_wheels(folder, litert)),
-        ]
-    if counts:
-        todo.append(("instruction counter", lambda: steps.counter(folder)))
-    else:
+    if not counts:
         warnings.warn(
             f"QEMU {version} here takes no plugins of version 1: models will run, and their "
             "outputs be compared, but instructions not be counted",
             stacklevel=3,
         )
-    todo.append(("cores", lambda: steps.core_roots(folder)))
+
+    # What an older set-up made from other versions is removed; downloads stay.
+    plan = _made_from(version) | {"engine": engine}
+    _start_over_unless(folder, plan)
+    todo = _steps(folder, engine, litert, counts)
     with _progress(progress, len(todo)) as show:
         for title, step in todo:
             show(title)
@@ -221,6 +204,26 @@ def _set_up(folder: Path, engine: str | None, progress: bool) -> Emulator:
     stamp = plan | {"counts": counts, "files": _checksums(folder)}
     write_whole(folder / "stamp.json", (json.dumps(stamp, indent=1) + "\n").encode())
     return Emulator(folder, engine, counts, qemu, version, cores, litert)
+
+
+def _steps(
+    folder: Path, engine: str, litert: str, counts: bool
+) -> list[tuple[str, Callable[[], None]]]:
+    """Return the steps of a set-up: what each makes, in words, and the function that makes it."""
+    if engine == "runner":
+        todo = [
+            ("ARM libraries", lambda: steps.make_cross_root(folder)),
+            (f"LiteRT {litert} for ARM", lambda: steps.make_litert(folder, litert)),
+            ("runner", lambda: steps.make_runner(folder)),
+        ]
+    else:
+        todo = [
+            ("ARM root with Python", lambda: steps.make_python_root(folder)),
+            (f"LiteRT {litert} and numpy for ARM", lambda: steps.make_wheels(folder, litert)),
+        ]
+    if counts:
+        todo.append(("instruction counter", lambda: steps.make_counter(folder)))
+    return [*todo, ("cores", lambda: steps.make_core_roots(folder))]
 
 
 def _made_from(qemu_version: str) -> dict[str, object]:
@@ -259,9 +262,9 @@ def _qemu() -> tuple[str, str, tuple[str, ...]]:
 
 
 def _takes_plugins(qemu: str) -> bool:
-    """Tell whether this QEMU loads our counter: some packages leave plugins out.
+    """Tell whether this QEMU loads our counter: some packages are built without plugins.
 
-    QEMU loads plugins before it looks for the program, so that none is needed.
+    QEMU loads plugins before it looks for the program, so that no program is needed.
     """
     if "-plugin" not in _output(qemu, "--help"):
         return False
@@ -284,7 +287,7 @@ def _litert_version() -> str:
         return metadata.version("ai-edge-litert")
     except metadata.PackageNotFoundError:
         raise DeviceError(
-            "ai-edge-litert is not installed here: pip install ai-edge-litert"
+            "ai-edge-litert is not installed here. Run: pip install ai-edge-litert"
         ) from None
 
 
@@ -303,8 +306,8 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _progress(shown: bool, steps: int) -> Iterator[Callable[[str], None]]:
-    """Draw a bar of steps on standard error; give a function that names the next one."""
+def _progress(shown: bool, count: int) -> Iterator[Callable[[str], None]]:
+    """Draw a bar of steps on standard error; yield a function that names the next one."""
     if not shown:
         yield lambda title: None
         return
@@ -314,7 +317,7 @@ def _progress(shown: bool, steps: int) -> Iterator[Callable[[str], None]]:
     columns = (TextColumn("Setting up the emulator"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn(), TextColumn("{task.description}"))  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=steps, completed=-1)
+        task = progress.add_task("", total=count, completed=-1)
 
         def show(title: str) -> None:
             progress.update(task, advance=1, description=title)

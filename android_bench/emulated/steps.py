@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from android_bench.devices.device import DeviceError
 from android_bench.emulated.cores import CORES
 from android_bench.emulated.elf import Elf
 from android_bench.emulated.kernels import SymbolTable, name_functions
-from android_bench.native import build_counter, build_runner, find_tool, write_whole
+from android_bench.errors import DeviceError
+from android_bench.files import write_whole
+from android_bench.native import build_counter, build_runner, find_tool
 
 #: Debian's packages of the arm64 C and C++ libraries that any machine may unpack.
 CROSS_PACKAGES = ("libc6-arm64-cross", "libgcc-s1-arm64-cross", "libstdc++6-arm64-cross")
@@ -39,7 +40,7 @@ LITERT_LIBRARY = "ai_edge_litert/libLiteRt.so"
 NAMED_LIBRARY = "ai_edge_litert/libpywrap_litert_common.so"
 
 
-def cross_root(folder: Path) -> None:
+def make_cross_root(folder: Path) -> None:
     """Make root/lib from the cross compiler's libraries, installed or downloaded.
 
     Raises:
@@ -49,7 +50,10 @@ def cross_root(folder: Path) -> None:
     if (folder / "root").is_dir():
         return
     source = INSTALLED
-    with _made(folder / "root") as root, tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with (
+        _new_folder(folder / "root") as root,
+        tempfile.TemporaryDirectory(dir=folder) as temporary,
+    ):
         if not all((source / name).is_file() for name in LIBRARIES):
             packages = _download_packages(folder / "downloads", CROSS_PACKAGES)
             unpack = find_tool("dpkg-deb", "dpkg", "unpacks the ARM libraries")
@@ -61,12 +65,12 @@ def cross_root(folder: Path) -> None:
             shutil.copy(source / name, root / "lib" / name)
 
 
-def python_root(folder: Path) -> None:
+def make_python_root(folder: Path) -> None:
     """Make the root from Debian's arm64 packages, with Python.
 
     Raises:
         ToolMissing: mmdebstrap is missing.
-        DeviceError: the machine's package sources do not give arm64 packages.
+        DeviceError: the machine's package sources have no arm64 packages.
     """
     if (folder / "root").is_dir():
         return
@@ -80,15 +84,15 @@ def python_root(folder: Path) -> None:
     if not sources:
         raise DeviceError(
             f"no package sources of {release.get('PRETTY_NAME', 'this system')} in /etc/apt: "
-            "the ARM Python needs Debian's; install gcc-aarch64-linux-gnu to do without it"
+            "the ARM Python needs Debian's. Install gcc-aarch64-linux-gnu to do without it"
         )
-    with _made(folder / "root") as root:
+    with _new_folder(folder / "root") as root:
         packages = "--include=python3,libstdc++6,libgomp1"
         command = [mmdebstrap, "--variant=extract", "--architectures=arm64", packages, suite]
         _run([*command, str(root), *sources], "the ARM root cannot be made")
 
 
-def litert_alone(folder: Path, version: str) -> None:
+def make_litert(folder: Path, version: str) -> None:
     """Make lib/ from LiteRT's arm64 wheel: its library, and the names of its functions.
 
     Raises:
@@ -97,7 +101,10 @@ def litert_alone(folder: Path, version: str) -> None:
     if (folder / "lib").is_dir():
         return
     (wheel,) = _download_wheels(folder / "downloads", version, None)
-    with _made(folder / "lib") as lib, tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with (
+        _new_folder(folder / "lib") as lib,
+        tempfile.TemporaryDirectory(dir=folder) as temporary,
+    ):
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(LITERT_LIBRARY, lib)
             archive.extract(NAMED_LIBRARY, temporary)
@@ -105,7 +112,7 @@ def litert_alone(folder: Path, version: str) -> None:
         _save_names(lib, LITERT_LIBRARY, stripped, named)
 
 
-def python_wheels(folder: Path, version: str) -> None:
+def make_wheels(folder: Path, version: str) -> None:
     """Make lib/ from LiteRT's and numpy's arm64 wheels for the root's Python.
 
     Raises:
@@ -115,7 +122,7 @@ def python_wheels(folder: Path, version: str) -> None:
         return
     pythons = sorted((folder / "root/usr/bin").glob("python3.[0-9]*"))
     wheels = _download_wheels(folder / "downloads", version, pythons[0].name[len("python") :])
-    with _made(folder / "lib") as lib:
+    with _new_folder(folder / "lib") as lib:
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(lib)
@@ -124,21 +131,21 @@ def python_wheels(folder: Path, version: str) -> None:
         table.save(lib / f"{table.library}.symbols.json")
 
 
-def runner(folder: Path) -> None:
+def make_runner(folder: Path) -> None:
     """Build bin/runner."""
     _copy(build_runner("aarch64"), folder / "bin/runner")
 
 
-def counter(folder: Path) -> None:
+def make_counter(folder: Path) -> None:
     """Build bin/count.so."""
     _copy(build_counter(), folder / "bin/count.so")
 
 
-def core_roots(folder: Path) -> None:
+def make_core_roots(folder: Path) -> None:
     """Make a root for each core: links to the one root, and files that tell of the core."""
     if (folder / "cores").is_dir():
         return
-    with _made(folder / "cores") as cores:
+    with _new_folder(folder / "cores") as cores:
         for core in CORES.values():
             own = cores / core.name
             own.mkdir()
@@ -156,23 +163,23 @@ def _save_names(lib: Path, library: str, stripped: Elf, named: Elf) -> None:
 
 
 def _download_packages(folder: Path, packages: Sequence[str]) -> list[Path]:
-    """Bring Debian packages, checked by apt, from the machine's own sources; return their files."""
+    """Download Debian packages by apt from the machine's own sources; return their files."""
     apt = find_tool("apt-get", "apt", "downloads the ARM libraries")
     folder.mkdir(parents=True, exist_ok=True)
-    found = []
+    files = []
     for package in packages:
         if not list(folder.glob(f"{package}_*.deb")):
             _run(
                 [apt, "download", "-q", package],
-                f"the package {package} cannot be downloaded (is `apt-get update` due?)",
+                f"the package {package} cannot be downloaded by apt-get (try apt-get update)",
                 folder,
             )
-        found += sorted(folder.glob(f"{package}_*.deb"))[-1:]
-    return found
+        files += sorted(folder.glob(f"{package}_*.deb"))[-1:]
+    return files
 
 
 def _download_wheels(folder: Path, version: str, python: str | None) -> list[Path]:
-    """Bring LiteRT's arm64 wheel, and for a Python version all that it depends on.
+    """Download LiteRT's arm64 wheel, and for a Python version all that it depends on.
 
     Without a version any wheel will do, since only the library in it is used.
     """
@@ -181,7 +188,7 @@ def _download_wheels(folder: Path, version: str, python: str | None) -> list[Pat
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
         command += [f"--platform={platform}" for platform in PLATFORMS]
         command += [f"--python-version={python}"] if python else ["--no-deps"]
-        with _made(folder / kind) as wheels:
+        with _new_folder(folder / kind) as wheels:
             _run(
                 [*command, f"--dest={wheels}", f"ai-edge-litert=={version}"],
                 f"LiteRT {version} for arm64 cannot be downloaded",
@@ -190,8 +197,8 @@ def _download_wheels(folder: Path, version: str, python: str | None) -> list[Pat
 
 
 @contextmanager
-def _made(path: Path) -> Iterator[Path]:
-    """Give a folder to fill beside `path`, and rename it to `path` once the block succeeds."""
+def _new_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder to fill beside `path`, and rename it to `path` once the block succeeds."""
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)

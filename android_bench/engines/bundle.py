@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from android_bench.devices.device import DeviceError
+from android_bench.errors import DeviceError
 from android_bench.native import build_runner
 
 LOADERS = {"aarch64": "ld-linux-aarch64.so.1", "x86_64": "ld-linux-x86-64.so.2"}
@@ -28,8 +28,8 @@ def bundle(machine: str) -> dict[str, Path]:
     if machine == "x86_64":
         return _host_bundle()
     raise DeviceError(
-        f"there is no LiteRT for a machine of type {machine!r}: give Google's benchmark_model for "
-        "it by --benchmark-binary"
+        f"there is no LiteRT for a machine of type {machine!r}; allowed are {', '.join(LOADERS)}. "
+        "Give Google's benchmark_model for it by --benchmark-binary"
     )
 
 
@@ -38,12 +38,15 @@ def _host_bundle() -> dict[str, Path]:
     spec = importlib.util.find_spec("ai_edge_litert")
     library = Path(spec.origin).with_name("libLiteRt.so") if spec and spec.origin else None
     if library is None or not library.is_file():
-        raise DeviceError("ai-edge-litert is not installed here: pip install ai-edge-litert")
+        raise DeviceError("ai-edge-litert is not installed here. Run: pip install ai-edge-litert")
     files = {"runner": build_runner("host"), "libLiteRt.so": library}
-    for path in (*files.values(),):
+    for path in tuple(files.values()):
         listed = subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=False)
-        for found in re.findall(r"(/\S+)", listed.stdout):
-            files.setdefault(Path(found).name, Path(found))
+        for name in re.findall(r"(/\S+)", listed.stdout):
+            files.setdefault(Path(name).name, Path(name))
     if LOADERS["x86_64"] not in files:
-        raise DeviceError("this machine's glibc could not be found by ldd")
+        raise DeviceError(
+            f"this machine's glibc could not be found by ldd: it lists no {LOADERS['x86_64']}. "
+            "Give a benchmark_model by --benchmark-binary"
+        )
     return files

@@ -1,8 +1,9 @@
 """Making a model's inputs and the outputs that this machine computes from them, as raw files.
 
 Run as a script, in a process of its own since a bad model can take the process down:
-``python prepare.py OPTIONS.json`` with the worker's options and "folder". Prints one JSON document,
-``{"models": [...]}`` with the worker's facts of each graph, or ``{"error": ...}``.
+``python expected_outputs.py OPTIONS.json`` with the worker's options, "models" and "folder". Prints
+one JSON document, ``{"models": [...]}`` with the worker's facts of each graph, or
+``{"error": ...}``.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ if __package__ in (None, ""):  # as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from android_bench import worker
-from android_bench.profiling.layers import graph_nodes
-from android_bench.script import script_main
+from android_bench.profiling.op_layers import graph_nodes
 
 
-def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+def write_model(path: str, options: worker.Options, folder: Path) -> dict[str, Any]:
     """Write `input0.bin`, ... and `expected0.bin`, ... for one model into an existing folder."""
-    interpreter = worker.open_interpreter(path, use_xnnpack=options["use_xnnpack"])
+    interpreter = worker.open_interpreter(path, use_xnnpack=options.use_xnnpack)
     inputs = worker.make_inputs(interpreter, options)
     for i, detail in enumerate(interpreter.get_input_details()):
         interpreter.set_tensor(detail["index"], inputs[i])
@@ -36,16 +36,16 @@ def prepare_model(path: str, options: dict[str, Any], folder: Path) -> dict[str,
     return facts | worker.delegation(interpreter)
 
 
-def prepare(given: dict[str, Any]) -> dict[str, Any]:
-    """Prepare the models that the options name; return the document."""
-    options = worker.DEFAULTS | given
+def write_models(request: dict[str, Any]) -> dict[str, Any]:
+    """Write the files of all models that the request names; return the document."""
+    options = worker.requested_options(request, "models", "folder")
     models = []
-    for i, path in enumerate(options["models"]):
-        folder = Path(options["folder"], str(i))
+    for i, path in enumerate(request["models"]):
+        folder = Path(request["folder"], str(i))
         folder.mkdir()
-        models.append(prepare_model(path, options, folder))
+        models.append(write_model(path, options, folder))
     return {"models": models}
 
 
 if __name__ == "__main__":
-    sys.exit(script_main(prepare, sys.argv[1:]))
+    sys.exit(worker.answer(lambda: write_models(worker.read_request(sys.argv[1]))))

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from android_bench.devices.device import DeviceError
+from android_bench.errors import DeviceError, ToolMissing
+from android_bench.files import cache_folder
 
 SOURCES = Path(__file__).parent
 RUNNER = ("runner.c", "model.c", "document.c")
@@ -21,17 +22,6 @@ COMPILERS = {"host": ("gcc", "gcc"), "aarch64": ("aarch64-linux-gnu-gcc", "gcc-a
 HEADER_PACKAGES = {"host": "libc6-dev", "aarch64": "libc6-dev-arm64-cross"}
 
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
-
-
-class ToolMissing(DeviceError):
-    """A program that the system should have is not there; the message names its package."""
-
-    def __init__(self, program: str, package: str, purpose: str) -> None:
-        super().__init__(
-            f"{program} is missing, which {purpose}: install the system's package "
-            f"'{package}' (apt-get install {package})"
-        )
-        self.program, self.package = program, package
 
 
 def find_tool(program: str, package: str, purpose: str) -> str:
@@ -51,24 +41,6 @@ def find_tool(program: str, package: str, purpose: str) -> str:
     return path
 
 
-def cache_folder() -> Path:
-    """Return `$XDG_CACHE_HOME/lwcnn` or `~/.cache/lwcnn`, for what can be made again."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "lwcnn"
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file beside its place and rename it, so that nobody meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
 def build_runner(architecture: str = "host", folder: Path | None = None) -> Path:
     """Build the C runner, or find it as built before.
 
@@ -85,7 +57,7 @@ def build_runner(architecture: str = "host", folder: Path | None = None) -> Path
         DeviceError: the compiler fails.
     """
     if architecture not in COMPILERS:
-        raise ValueError(f"architecture is {architecture!r}; allowed: {', '.join(COMPILERS)}")
+        raise ValueError(f"{architecture=} is unknown; allowed are {', '.join(COMPILERS)}")
     # The program's own clock_gettime must come before the library's: -rdynamic.
     return _build(f"runner-{architecture}", architecture, RUNNER, ("-rdynamic", "-ldl"), folder)
 
@@ -119,11 +91,11 @@ def _build(
         )
         if completed.returncode:
             lines = [line for line in completed.stderr.splitlines() if "error" in line]
-            said = (lines or ["no reason given"])[0]
+            said = (lines or ["it printed no reason"])[0]
             hint = ""
             if "No such file or directory" in said:
                 package = HEADER_PACKAGES[architecture]
-                hint = f"; the C library's headers are missing: apt-get install {package}"
+                hint = f". Install the C library's headers: apt-get install {package}"
             raise DeviceError(f"{program} cannot build {name}: {said}{hint}")
         os.replace(output, built)
     return built

@@ -54,7 +54,7 @@ void open_library(const char *path) {
   if (!handle) fail("cannot load %s: %s", path, dlerror());
 #define RESOLVE(name, arguments)                                                                  \
   if (!(name = (int(*) arguments)dlsym(handle, #name)))                                           \
-    fail("%s has no %s: ai-edge-litert 2.3 is expected", path, #name);
+    fail("%s has no %s; allowed is the library of ai-edge-litert 2.3", path, #name);
   LITERT_FUNCTIONS(RESOLVE)
 }
 
@@ -82,8 +82,8 @@ static void *read_file(const char *path, size_t expected, const char *tensor) {
   struct stat facts;
   if (file < 0 || fstat(file, &facts)) fail("cannot read %s: %s", path, strerror(errno));
   if ((size_t)facts.st_size != expected)
-    fail("%s holds %lld bytes, input '%s' takes %zu", path, (long long)facts.st_size, tensor,
-         expected);
+    fail("%s holds %lld bytes, which do not fit input '%s'; allowed is %zu", path,
+         (long long)facts.st_size, tensor, expected);
   char *values = allocate(1, expected);
   for (size_t done = 0; done < expected;) {
     ssize_t count = read(file, values + done, expected - done);
@@ -104,7 +104,8 @@ static const char *file_of(const Tensor *tensor, void *subgraph,
     CHECK(get(subgraph, i, &other), path);
     if (other == tensor->tensor) return files[i];
   }
-  fail("%s: tensor '%s' of the signature is none of the graph's", path, tensor->name);
+  fail("%s: tensor '%s' of the signature is not in the graph. Convert the model again", path,
+       tensor->name);
 }
 
 /* The functions for inputs, or for outputs. */
@@ -122,7 +123,7 @@ static size_t open_tensors(Tensor *tensors, const char *const *files, Side side,
   size_t count;
   CHECK(side.count(signature, &count), model->path);
   if (count > MAX_TENSORS)
-    fail("%s has more than %d inputs or outputs", model->path, MAX_TENSORS);
+    fail("%s has %zu inputs or outputs; allowed are at most %d", model->path, count, MAX_TENSORS);
   CHECK(LiteRtGetSignatureSubgraph(signature, &subgraph), model->path);
   for (size_t i = 0; i < count; i++) {
     Tensor *tensor = &tensors[i];
@@ -148,7 +149,7 @@ void open_model(void *environment, Model *model) {
   FILE *file = fopen(model->path, "rb");
   if (!file) fail("cannot read %s: %s", model->path, strerror(errno));
   if (fread(head, 1, 8, file) != 8 || memcmp(head + 4, "TFL3", 4))
-    fail("%s is not a TFLite model: bytes 4 to 8 should be 'TFL3'", model->path);
+    fail("%s is not a TFLite model: 'TFL3' is expected after four bytes", model->path);
   fclose(file);
 
   int64_t start = now_ns();
@@ -163,8 +164,8 @@ void open_model(void *environment, Model *model) {
   model->num_outputs = open_tensors(model->outputs, model->output_files, output, signature,
                                     environment, model);
   if (model->given_inputs != model->num_inputs)
-    fail("%zu input files for the %zu inputs of %s", model->given_inputs, model->num_inputs,
-         model->path);
+    fail("%zu input files do not fit the %zu inputs of %s; allowed is one for each",
+         model->given_inputs, model->num_inputs, model->path);
   for (size_t i = 0; i < model->num_inputs; i++) {
     Tensor *tensor = &model->inputs[i];
     tensor->values = read_file(tensor->file, tensor->size, tensor->name);

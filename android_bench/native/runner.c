@@ -55,7 +55,7 @@ static void loop(Model *model, Times *times, int runs, double least, double most
 static double number(const char *option, const char *text) {
   char *end;
   double value = strtod(text, &end);
-  if (end == text || *end) fail("%s takes a number, not '%s'", option, text);
+  if (end == text || *end) fail("%s '%s' is no number; allowed is a number", option, text);
   return value;
 }
 
@@ -77,34 +77,37 @@ static void parse(int count, char **arguments) {
   for (int i = 1; i < count; i++) {
     const char *name = arguments[i];
     if (strncmp(name, "--", 2)) {
-      if (num_models == MAX_MODELS) fail("more than %d models", MAX_MODELS);
+      if (num_models == MAX_MODELS) fail("too many models; allowed are at most %d", MAX_MODELS);
       models[num_models++].path = name;
       continue;
     }
-    if (i + 1 == count) fail("%s takes a value", name);
+    if (i + 1 == count) fail("%s has no value. Give one after it", name);
     const char *value = arguments[++i];
     if (!strcmp(name, "--library")) {
       library = value;
     } else if (!strcmp(name, "--affinity")) {
       affinity = strtoul(value, NULL, 16);
     } else if (!strcmp(name, "--input") || !strcmp(name, "--output")) {
-      if (!num_models) fail("%s comes after the model it belongs to", name);
+      if (!num_models) fail("%s stands before all models; allowed is after its model", name);
       Model *model = &models[num_models - 1];
       size_t *given = name[2] == 'i' ? &model->given_inputs : &model->given_outputs;
       const char **files = name[2] == 'i' ? model->input_files : model->output_files;
-      if (*given == MAX_TENSORS) fail("more than %d times %s", MAX_TENSORS, name);
+      if (*given == MAX_TENSORS) fail("too many %s; allowed are at most %d", name, MAX_TENSORS);
       files[(*given)++] = value;
     } else {
       size_t k = 0, all = sizeof known / sizeof *known;
       while (k < all && strcmp(known[k].name, name)) k++;
-      if (k == all) fail("unknown option %s", name);
+      if (k == all)
+        fail("option %s is unknown; allowed are --library, --affinity, --input, --output and those "
+             "of benchmark_model", name);
       if (known[k].whole) *known[k].whole = (int)number(name, value);
       else *known[k].real = number(name, value);
     }
   }
-  if (!num_models) fail("no model given");
+  if (!num_models) fail("there is no model to run. Name one or more .tflite files");
   if (options.num_threads < 1 || options.sessions < 1)
-    fail("--num_threads and --sessions are 1 or more");
+    fail("--num_threads %d or --sessions %d is out of range; allowed is 1 or more",
+         options.num_threads, options.sessions);
 }
 
 int main(int count, char **arguments) {

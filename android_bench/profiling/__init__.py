@@ -5,9 +5,10 @@ on an emulated core, `read_op_csv` reads `benchmark_model --enable_op_profiling`
 return an `OpProfile`.
 """
 
+from android_bench.errors import ProfilerUnavailable
 from android_bench.profiling.op_csv import parse_op_csv, read_op_csv
 from android_bench.profiling.profile import OpProfile, ProfiledOp
-from android_bench.profiling.take import ProfilerUnavailable, profile_instructions, profile_ops
+from android_bench.profiling.profilers import profile_instructions, profile_ops
 
 __all__ = [
     "OpProfile",

@@ -2,9 +2,9 @@
 
 Run as a script, in a process of its own: ``python litert.py OPTIONS.json`` with "model", "runs"
 and the worker's options. Prints ``{"profile": [...], "nodes": [...]}``, the events of each
-inference and the file's ops, or ``{"error": ...}``, with "unavailable" where the profiler is not to
-be had. The interface is not an official one: its version is pinned and every function is looked
-for.
+inference and the file's ops; ``{"profile": null, "unavailable": "the reason"}`` where this LiteRT
+has no profiler that we know; or ``{"error": ...}``. The interface is not an official one: its
+version is pinned, and a missing function is reported by name.
 """
 
 from __future__ import annotations
@@ -21,15 +21,11 @@ if __package__ in (None, ""):  # as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from android_bench import worker
-from android_bench.profiling.layers import graph_nodes
-from android_bench.script import script_main
+from android_bench.errors import ProfilerUnavailable
+from android_bench.profiling.op_layers import graph_nodes
 
 VERSION = "2.3."
 _CPU, _WRITE = 1, 1
-
-
-class Unavailable(RuntimeError):
-    """This LiteRT has no profiler that we know."""
 
 
 class TensorType(ctypes.Structure):
@@ -62,49 +58,51 @@ class Library:
     """libLiteRt.so with every call checked.
 
     Raises:
-        Unavailable: it is missing, or of another version than the pinned one.
+        ProfilerUnavailable: it is missing, or of another version than the pinned one.
     """
 
     def __init__(self) -> None:
         try:
             version = metadata.version("ai-edge-litert")
         except metadata.PackageNotFoundError:
-            raise Unavailable("ai-edge-litert is not installed") from None
+            raise ProfilerUnavailable("ai-edge-litert is not installed") from None
         if not version.startswith(VERSION):
-            raise Unavailable(f"ai-edge-litert is {version}; its profiler is known for {VERSION}x")
+            raise ProfilerUnavailable(
+                f"ai-edge-litert is {version}; its profiler is known for {VERSION}x"
+            )
         folder = Path(util.find_spec("ai_edge_litert").origin).parent
         files = [path for path in folder.glob("libLiteRt.*") if path.suffix in (".so", ".dylib")]
         if not files:
-            raise Unavailable(f"{folder} holds no libLiteRt.so")
+            raise ProfilerUnavailable(f"{folder} holds no libLiteRt.so")
         self.library = ctypes.CDLL(str(files[0]))
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         try:
             function = getattr(self.library, f"LiteRt{name}")
         except AttributeError:
-            raise Unavailable(f"this libLiteRt has no LiteRt{name}") from None
+            raise ProfilerUnavailable(f"this libLiteRt has no LiteRt{name}") from None
 
         def call(*arguments: Any) -> None:
             status = function(*arguments)
             if status:
-                raise Unavailable(f"LiteRt{name} failed with status {status}")
+                raise ProfilerUnavailable(f"LiteRt{name} failed with status {status}")
 
         return call
 
 
-def profile(path: str, options: dict[str, Any], runs: int) -> list[list[dict[str, Any]]]:
+def profile_runs(path: str, options: worker.Options, runs: int) -> list[list[dict[str, Any]]]:
     """Run a model under the profiler.
 
     Args:
         path: the `.tflite` file.
-        options: the worker's options.
+        options: how to run it.
         runs: inferences, after one to warm up.
 
     Returns:
         The events of each inference.
 
     Raises:
-        Unavailable: the profiler is not to be had.
+        ProfilerUnavailable: this LiteRT has no profiler that we know.
         ValueError: the model or an option is at fault.
     """
     interpreter = worker.open_interpreter(path)
@@ -117,7 +115,7 @@ def profile(path: str, options: dict[str, Any], runs: int) -> list[list[dict[str
     lite.CreateEnvironment(0, None, ctypes.byref(environment))
     lite.CreateModelFromFile(environment, os.fsencode(path), ctypes.byref(model))
     lite.GetModelSignature(model, ctypes.c_size_t(0), ctypes.byref(signature))
-    settings, kept = _options(lite, options)
+    settings, kept = _compile_options(lite, options)
     lite.CreateCompiledModel(environment, model, settings, ctypes.byref(compiled))
     names, into = _buffers(lite, environment, signature, compiled, "Input")
     _, out = _buffers(lite, environment, signature, compiled, "Output")
@@ -134,7 +132,7 @@ def profile(path: str, options: dict[str, Any], runs: int) -> list[list[dict[str
     run()
     lite.CompiledModelGetProfiler(compiled, ctypes.byref(profiler))
     if not profiler:
-        raise Unavailable("LiteRT was built without its profiler")
+        raise ProfilerUnavailable("LiteRT was built without its profiler")
     events = []
     for _ in range(runs):
         lite.ResetProfiler(profiler)
@@ -146,16 +144,16 @@ def profile(path: str, options: dict[str, Any], runs: int) -> list[list[dict[str
     return events
 
 
-def _options(lite: Library, options: dict[str, Any]) -> tuple[ctypes.c_void_p, list[Any]]:
+def _compile_options(lite: Library, options: worker.Options) -> tuple[ctypes.c_void_p, list[Any]]:
     """Return compilation options with the profiler on, and what must be kept alive with them."""
     settings = ctypes.c_void_p()
     lite.CreateOptions(ctypes.byref(settings))
     lite.SetOptionsHardwareAccelerators(settings, _CPU)
-    mode = "" if options["use_xnnpack"] else 'kernel_mode = "builtin"\n'
+    mode = "" if options.use_xnnpack else 'kernel_mode = "builtin"\n'
     destroy = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda memory: None)
     kept: list[Any] = [destroy]
     for identifier, text in (
-        ("xnnpack", f"num_threads = {options['num_threads']}\n{mode}"),
+        ("xnnpack", f"num_threads = {options.num_threads}\n{mode}"),
         ("runtime_options_string", "enable_profiling = true\n"),
     ):
         opaque, content = ctypes.c_void_p(), ctypes.create_string_buffer(text.encode())
@@ -194,6 +192,7 @@ def _buffers(
 
 
 def _events(lite: Library, profiler: ctypes.c_void_p) -> list[dict[str, Any]]:
+    """Return the events of the last inference."""
     count = ctypes.c_int()
     lite.GetNumProfilerEvents(profiler, ctypes.byref(count))
     events = (Event * count.value)()
@@ -210,15 +209,16 @@ def _events(lite: Library, profiler: ctypes.c_void_p) -> list[dict[str, Any]]:
     ]
 
 
-def work(given: dict[str, Any]) -> dict[str, Any]:
-    """Profile what the options ask for; return the document."""
-    options = worker.DEFAULTS | given
-    nodes = graph_nodes(worker.open_interpreter(options["model"]))
+def profile_request(request: dict[str, Any]) -> dict[str, Any]:
+    """Profile what a request asks for; return the document."""
+    options, path = worker.requested_options(request, "model", "runs"), request["model"]
+    nodes = graph_nodes(worker.open_interpreter(path))
     try:
-        return {"profile": profile(options["model"], options, options["runs"]), "nodes": nodes}
-    except Unavailable as error:
-        return {"error": str(error), "unavailable": True}
+        return {"profile": profile_runs(path, options, request["runs"]), "nodes": nodes}
+    except ProfilerUnavailable as error:
+        return {"profile": None, "unavailable": str(error)}
 
 
 if __name__ == "__main__":
-    os._exit(script_main(work, sys.argv[1:]))  # the library's handles are not taken apart
+    # Ends at once: the library's handles are not released one by one.
+    os._exit(worker.answer(lambda: profile_request(worker.read_request(sys.argv[1]))))

@@ -7,7 +7,7 @@ Both forms are read: the CSV of `--op_profiling_output_mode=csv` (older builds:
 import re
 from pathlib import Path
 
-from android_bench.profiling.layers import layer_names
+from android_bench.profiling.op_layers import layer_names
 from android_bench.profiling.profile import OpProfile, ProfiledOp
 
 _SECTION = re.compile(r"^=+ (?P<title>.+?) =+$")
@@ -38,6 +38,43 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
     Raises:
         ValueError: the text holds no op profile of the regular runs, or it is cut.
     """
+    rows, timings = _read_sections(text)
+    if not rows["ops"]:
+        raise ValueError(
+            "no op profile of the regular runs is in it. Run benchmark_model with "
+            "--enable_op_profiling=true"
+        )
+    if timings is None:
+        raise ValueError("the op profile is cut: it has no 'Timings' line. Copy the whole output")
+    kept: list[tuple[re.Match[str], bool]] = []
+    for row in rows["ops"]:
+        if row["type"] in _DELEGATE_TYPES and rows["delegate"]:
+            kept += [(inner, True) for inner in rows["delegate"]]
+            rows["delegate"] = []
+        else:
+            kept.append((row, False))
+    # When all times are the same, the line has "curr" alone.
+    totals = [re.search(rf"{name}=({_NUMBER})", timings["rest"]) for name in ("avg", "curr")]
+    total = next((float(match[1]) for match in totals if match), None)
+    tensors = [re.sub(r"^\[(.*)\](:\d+)?$", r"\1", row["name"].strip()) for row, _ in kept]
+    layers = layer_names([{"op": row["type"], "outputs": [tensors[i].split(", ")[0]]}
+                          for i, (row, _) in enumerate(kept)])  # fmt: skip
+    ops = tuple(
+        ProfiledOp(
+            index=i,
+            kernel=row["type"],
+            op=None if delegated else row["type"],
+            layer="" if delegated else layers[i],
+            delegated=delegated or row["type"] in _DELEGATE_TYPES,
+            value=float(row["average"]) * 1000 * float(row["times"]),
+        )
+        for i, (row, delegated) in enumerate(kept)
+    )
+    return OpProfile(model, device, "benchmark_model", "us", int(timings["count"]), total, ops)
+
+
+def _read_sections(text: str) -> tuple[dict[str, list[re.Match[str]]], re.Match[str] | None]:
+    """Return the rows of the regular runs' "ops" and of the "delegate", and the line of timings."""
     # Parts are: initialisation, the ops of the regular runs, the delegate's own ops.
     part, run_order = "", False
     rows: dict[str, list[re.Match[str]]] = {"ops": [], "delegate": []}
@@ -51,48 +88,11 @@ def parse_op_csv(text: str, model: str = "", device: str = "") -> OpProfile:
             part = "delegate"
         elif section := _SECTION.match(line.strip()):
             run_order = section["title"] == "Run Order"
-        elif part == "ops" and (found := _TIMINGS.search(line)):
-            timings = timings or found
+        elif part == "ops" and (match := _TIMINGS.search(line)):
+            timings = timings or match
         elif run_order and part in rows and (row := _ROW.match(line)):
             rows[part].append(row)
-    if not rows["ops"]:
-        raise ValueError(
-            "no op profile of the regular runs: run benchmark_model with --enable_op_profiling=true"
-        )
-    if timings is None:
-        raise ValueError("the op profile is cut: it has no 'Timings' line")
-    kept: list[tuple[re.Match[str], bool]] = []
-    for row in rows["ops"]:
-        if row["type"] in _DELEGATE_TYPES and rows["delegate"]:
-            kept += [(inner, True) for inner in rows["delegate"]]
-            rows["delegate"] = []
-        else:
-            kept.append((row, False))
-    # All times alike, it says "curr" alone.
-    found = [re.search(rf"{name}=({_NUMBER})", timings["rest"]) for name in ("avg", "curr")]
-    total = next((float(match[1]) for match in found if match), None)
-    tensors = [re.sub(r"^\[(.*)\](:\d+)?$", r"\1", row["name"].strip()) for row, _ in kept]
-    layers = layer_names([{"op": row["type"], "outputs": [tensors[i].split(", ")[0]]}
-                          for i, (row, _) in enumerate(kept)])  # fmt: skip
-    return OpProfile(
-        model=model,
-        device=device,
-        source="benchmark_model",
-        unit="us",
-        runs=int(timings["count"]),
-        total=total,
-        ops=tuple(
-            ProfiledOp(
-                index=i,
-                kernel=row["type"],
-                op=None if delegated else row["type"],
-                layer="" if delegated else layers[i],
-                delegated=delegated or row["type"] in _DELEGATE_TYPES,
-                value=float(row["average"]) * 1000 * float(row["times"]),
-            )
-            for i, (row, delegated) in enumerate(kept)
-        ),
-    )
+    return rows, timings
 
 
 def read_op_csv(path: str | Path, model: str = "", device: str = "") -> OpProfile:

@@ -1,10 +1,10 @@
-"""What an op profile is, whatever it was taken with."""
+"""An op profile: how long each op of an inference takes, whichever tool measured it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from android_bench.profiling.layers import align, layer_names
+from android_bench.profiling.op_layers import align, layer_names
 
 #: Types of LiteRT's profiler events: the file's op, a delegate's op, and what has begin and end.
 _OP, _DELEGATE_OP, _SPANS = 2, 8, (1, 2, 16)
@@ -39,7 +39,7 @@ class OpProfile:
     Args:
         model: file name, or "" where it is not known.
         device: as rows name it.
-        source: what took it: "litert", "runner", "benchmark_model".
+        source: what measured it: "litert", "runner", "benchmark_model".
         unit: "us" or "instructions".
         runs: how many inferences the values are means of.
         total: mean of the whole inference in the same unit, None where it is not known.
@@ -52,7 +52,7 @@ class OpProfile:
     unit: str
     runs: int
     total: float | None
-    ops: tuple[ProfiledOp, ...]
+    ops: tuple[ProfiledOp, ...] = field(repr=False)
 
     @property
     def covered(self) -> float | None:
@@ -66,7 +66,7 @@ class OpProfile:
             ValueError: another key.
         """
         if key not in ("kernel", "op", "layer"):
-            raise ValueError(f"key is {key!r}; allowed: kernel, op, layer")
+            raise ValueError(f"{key=} is unknown; allowed are kernel, op, layer")
         sums: dict[str, float] = {}
         for op in self.ops:
             name = getattr(op, key) or op.kernel
@@ -91,10 +91,10 @@ def from_events(
 
     Args:
         runs: each inference's events: "tag", "type", "index", "start_us", "elapsed_us".
-        nodes: the file's ops, as `layers.graph_nodes` gives them.
+        nodes: the file's ops, as `op_layers.graph_nodes` returns them.
         model: file name.
         device: as rows name it.
-        source: what took it.
+        source: what measured it.
         ticks: instructions executed at each reading of the clock, for profiles of instructions,
             where the events' times are the numbers of those readings.
 
@@ -104,41 +104,42 @@ def from_events(
     ops = [[event for event in run if event["type"] in (_OP, _DELEGATE_OP)] for run in runs]
     tags = [[event["tag"] for event in run] for run in ops]
     if not runs or not tags[0] or any(names != tags[0] for names in tags):
-        raise ValueError(f"{model}: the profiler's {len(runs)} inferences have different ops")
+        raise ValueError(
+            f"{model}: the profiler's {len(runs)} inferences have different ops, or none. "
+            "Profile it again"
+        )
+    whole = [
+        event for run in runs for event in run if event["tag"] == "Invoke" and event["type"] == 1
+    ]
     if ticks is None:
         values = [[event["elapsed_us"] for event in run] for run in ops]
-        totals = [event["elapsed_us"] for run in runs for event in run if event["tag"] == "Invoke"
-                  and event["type"] == 1]  # fmt: skip
+        totals = [event["elapsed_us"] for event in whole]
     else:
-        values = [_instructions(run, ticks) for run in runs]
+        values = [_op_instructions(run, ticks) for run in runs]
+        starts = [event["start_us"] for event in whole]
         totals = [
-            ticks[event["start_us"] + event["elapsed_us"]] - ticks[event["start_us"]]
-            for run in runs
-            for event in run
-            if event["tag"] == "Invoke" and event["type"] == 1
+            ticks[start + event["elapsed_us"]] - ticks[start]
+            for start, event in zip(starts, whole, strict=True)
         ]
-    places = _places(ops[0], nodes)
     layers = layer_names(nodes)
-    profiled = []
-    for i, event in enumerate(ops[0]):
-        node = places[i]
-        profiled.append(
-            ProfiledOp(
-                index=i,
-                kernel=event["tag"],
-                op=None if node is None else nodes[node]["op"],
-                layer="" if node is None else layers[node],
-                delegated=event["type"] == _DELEGATE_OP,
-                value=sum(run[i] for run in values) / len(values),
-            )
+    profiled = tuple(
+        ProfiledOp(
+            index=i,
+            kernel=event["tag"],
+            op=None if node is None else nodes[node]["op"],
+            layer="" if node is None else layers[node],
+            delegated=event["type"] == _DELEGATE_OP,
+            value=sum(run[i] for run in values) / len(values),
         )
+        for i, (event, node) in enumerate(zip(ops[0], _places(ops[0], nodes), strict=True))
+    )
     unit = "us" if ticks is None else "instructions"
     total = sum(totals) / len(totals) if totals else None
-    return OpProfile(model, device, source, unit, len(runs), total, tuple(profiled))
+    return OpProfile(model, device, source, unit, len(runs), total, profiled)
 
 
 def _places(events: Sequence[dict[str, Any]], nodes: Sequence[dict[str, Any]]) -> list[int | None]:
-    """Return the index of each event's node: told for LiteRT's own ops, aligned for XNNPACK's."""
+    """Return the index of each event's node: LiteRT's own ops name it, XNNPACK's are aligned."""
     own = {event["index"] for event in events if event["type"] == _OP}
     delegated = [i for i in range(len(nodes)) if i not in own]
     reported = [event["tag"] for event in events if event["type"] == _DELEGATE_OP]
@@ -153,7 +154,7 @@ def _places(events: Sequence[dict[str, Any]], nodes: Sequence[dict[str, Any]]) -
     return places
 
 
-def _instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[int]:
+def _op_instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[int]:
     """Return the instructions of each op of one inference.
 
     An event's times are numbers of readings of the clock. LiteRT's events tell where they begin
@@ -170,7 +171,7 @@ def _instructions(run: Sequence[dict[str, Any]], ticks: Sequence[int]) -> list[i
     }
     claimed = {tick for span in spans.values() for tick in span}
     if not claimed:
-        raise ValueError("the profiler's events do not tell where they begin")
+        raise ValueError("the profiler's events have no begin and end. Set up the emulator again")
     free = [tick for tick in range(min(claimed), max(claimed) + 1) if tick not in claimed]
     values, previous = [], None
     for i, event in enumerate(run):

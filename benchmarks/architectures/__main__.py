@@ -1,4 +1,4 @@
-"""Build, convert and time all networks and baselines in turns; write rows, tables and plots.
+"""How fast the networks and their baselines are on one thread of this host, and their ratios.
 
     python -m benchmarks.architectures                 all networks at 32 and 224 px
     python -m benchmarks.architectures --size 32
@@ -6,34 +6,29 @@
     python -m benchmarks.architectures --search --train 10    after training each for 10 epochs
 
 Weights are random, with the statistics of one batch: time does not depend on them. Files and
-trainings that are there are kept, so that a run that was cut goes on; the timing itself is one run,
-in which the files take turns. Ratios are geometric means over the sessions with their 95 %
-interval. A run of all networks at both sizes also writes the README's table and
-docs/architectures.png; one of the search with training, the table of docs/networks.md.
+trainings that exist are kept, so that a run that was cut goes on; the timing itself is one run, in
+which the files take turns. Ratios are geometric means over the sessions with their 95 % interval.
+
+Writes rows, a table and JSON into benchmarks/architectures/results/. A run of all networks at both
+sizes also writes the tables of docs/results.md and draws docs/architectures.png; a search with
+training writes the table of docs/networks.md.
 """
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from benchmarks.architectures import report
 from benchmarks.architectures.networks import (
     CLAIMS,
-    CLASSES,
     REFERENCES,
     candidates,
-    input_range,
     networks,
 )
 from benchmarks.architectures.timing import convert_all, judge, summarize, time_all
 from benchmarks.architectures.training import train_all
-from benchmarks.pages import ROOT, fill_block
 from keras_lwcnn.files import write_bytes, write_json
 from lwcnn.rows import now
-
-HERE = Path(__file__).parent
 
 
 def main() -> None:
@@ -49,29 +44,33 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=15, help="turns of each file (default 15)")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn (default 0.2)")
     parser.add_argument("--out", type=Path, default=Path("runs/architectures"))
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=report.RESULTS)
     options = parser.parse_args()
     if options.train and not options.search:
-        parser.error("--train goes with --search")
+        parser.error("--train works with --search only; add --search")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.search:
-        _compare(options, 32)
+        measure(options, 32)
+        if options.train and not options.only:
+            report.write_search(options.results)
         return
-    sizes = [options.size] if options.size else list(REFERENCES)
-    found = {size: _compare(options, size) for size in sizes}
-    if len(sizes) > 1 and not options.only:
-        _write_readme(found)
+    for size in [options.size] if options.size else list(REFERENCES):
+        measure(options, size)
+    if not (options.size or options.only):
+        report.write_tables(options.results)
+        report.draw_networks(options.results)
 
 
-def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
-    """Convert, train where asked, time; write and return what was found."""
+def measure(options: argparse.Namespace, size: int) -> None:
+    """Convert the networks, train them where asked, time them and write what was measured."""
     builds = candidates() if options.search else networks(size)
     references = REFERENCES[size]
     if options.only:
         if unknown := set(options.only) - set(builds):
-            raise SystemExit(f"unknown names {sorted(unknown)}; known are {', '.join(builds)}")
+            names = ", ".join(sorted(unknown))
+            raise SystemExit(f"unknown networks {names}; allowed are {', '.join(builds)}.")
         builds = {name: builds[name] for name in builds if name in {*references, *options.only}}
-    convert_all(builds, size, options.out, input_range)
+    convert_all(builds, size, options.out)
     names = list(builds)
     top1 = {}
     if options.train:
@@ -85,32 +84,13 @@ def _compare(options: argparse.Namespace, size: int) -> dict[str, Any]:
     table = summarize(names, references, size, options.out, medians)
     for row in table:
         row["top1"] = top1.get(row["name"])
-    found = {"date": now(), "networks": table, "claims": judge(CLAIMS, size, medians)}
-    text = report.markdown(table, references)
-    if found["claims"]:
-        text += "\n" + report.claims(found["claims"])
+    measured = {"date": now(), "networks": table, "claims": judge(CLAIMS, size, medians)}
+    text = report.markdown(measured, references)
     print(text)
-    write_json(options.results / f"{title}.json", found)
+    write_json(options.results / f"{title}.json", measured)
     write_bytes(options.results / f"{title}.md", text.encode())
     if options.search:
         report.draw_search(table, options.results / f"{title}.png", "L-Mobilenet: the search")
-        if options.train and not options.only:
-            fill_block("search", text, ROOT / "docs" / "networks.md")
-    return found
-
-
-def _write_readme(found: Mapping[int, dict[str, Any]]) -> None:
-    claims = [claim for size in found for claim in found[size]["claims"]]
-    parts = [
-        f"At {size} px ({CLASSES[size]} classes), times as fast as the reference, one thread of "
-        f"the host:\n\n{report.ratios(found[size]['networks'], REFERENCES[size])}"
-        for size in found
-    ]
-    fill_block("architectures", "\n".join([*parts, report.claims(claims)]))
-    report.draw_networks(
-        {f"{size} px": found[size]["networks"] for size in found},
-        ROOT / "docs" / "architectures.png",
-    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 
 from keras_lwcnn.condensation import FORMS, condense, deploy
 from keras_lwcnn.models import MODELS, CondenseNet, CondenseNeXt, LMobileNet, build
 from keras_lwcnn.models.condensenet import PRESETS
-from keras_lwcnn.models.l_mobilenet import R1, R3
 
 Build = Callable[[], keras.Model]
 
@@ -32,15 +32,15 @@ def networks(size: int) -> dict[str, Build]:
         "classes": CLASSES[size],
         "classifier_activation": None,
     }
-    found: dict[str, Build] = {name: partial(build, name, **common) for name in REFERENCES[size]}
+    compared: dict[str, Build] = {name: partial(build, name, **common) for name in REFERENCES[size]}
     others = ["l_mobilenet"]
     if size == 32:
         others += ["shufflenet_v2_x0_5"]
     else:
         others += ["shufflenet_v2", "xception_lite", "efficientnet_v2_b1"]
-    found.update({name: partial(build, name, **common) for name in others})
+    compared.update({name: partial(build, name, **common) for name in others})
     if size == 224:
-        found["xception_lite-exit1"] = partial(
+        compared["xception_lite-exit1"] = partial(
             build, "xception_lite", exit_shortcut_kernel=1, **common
         )
     preset = PRESETS["86" if size == 32 else "imagenet"] | common
@@ -48,8 +48,8 @@ def networks(size: int) -> dict[str, Build]:
         for form in FORMS:
             if size == 32 or form != "gather":
                 name = f"{builder.__name__.lower()}-{form}"
-                found[name] = partial(condensed, builder, form, **preset)
-    return found
+                compared[name] = partial(condensed, builder, form, **preset)
+    return compared
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,21 @@ def input_range(name: str) -> tuple[float, float]:
     return MODELS[name].input_range if name in MODELS else (-1.0, 1.0)
 
 
+# The first two candidates, in their form for small images. For large ones, take the strides back:
+# LMobileNet(**{**R1, "strides": LARGE_STRIDES}).
+R1: dict[str, Any] = {
+    "spatial": "depthwise",
+    "expansion": 3,
+    "stages": ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1)),
+    "stem_filters": 32,
+    "strides": (1, 1, 1, 2, 2, 1, 2, 1),
+}
+R3: dict[str, Any] = {**R1, "spatial": "plain", "expansion": 1}
 _WIDE = {"stem_filters": 16, "strides": (1, 1, 2, 1, 2, 1, 2, 1)}
 _EARLY = {"stem_filters": 16, "strides": (1, 2, 1, 2, 1, 1, 2, 1)}
 
 # The search for L-Mobilenet's default: 12 blocks each; a stride moves where the image is halved.
-CANDIDATES: dict[str, dict] = {
+CANDIDATES: dict[str, dict[str, Any]] = {
     "r1": R1,
     "r3": R3,
     "r1-early": {**R1, "strides": (1, 1, 2, 2, 2, 1, 2, 1)},
@@ -116,9 +126,9 @@ CANDIDATES: dict[str, dict] = {
 
 def candidates() -> dict[str, Build]:
     """Return the search's candidates at 32 px, by name, the references first."""
-    found = {name: networks(32)[name] for name in REFERENCES[32]}
+    compared = {name: networks(32)[name] for name in REFERENCES[32]}
     for name, arguments in CANDIDATES.items():
-        found[f"l_mobilenet-{name}"] = partial(
+        compared[f"l_mobilenet-{name}"] = partial(
             LMobileNet, input_shape=(32, 32, 3), classifier_activation=None, **arguments
         )
-    return found
+    return compared

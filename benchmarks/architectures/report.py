@@ -1,5 +1,6 @@
-"""What the measured networks look like: Markdown tables and pictures."""
+"""The measured networks as Markdown tables and pictures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,17 +8,45 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.architectures.networks import CLASSES, REFERENCES
 from benchmarks.architectures.timing import MODES
-from benchmarks.pages import markdown_table
+from benchmarks.pages import DOCS, RESULTS_PAGE, fill_block, markdown_table
 from keras_lwcnn.files import written_beside
 from lwcnn.report.figures import log_scale, plain
 
+RESULTS = Path(__file__).parent / "results"
 OURS = ("l_mobilenet", "condensenext", "xception_lite")
 COLORS = {"float32": "#94a3b8", "int8": "#2563eb"}
 
 
-def markdown(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
-    """Return the whole table: milliseconds, and ratios with their 95 % interval."""
+def read_networks(results: Path = RESULTS) -> dict[int, dict[str, Any]]:
+    """Return what was measured of all networks, by image size, as `measure` wrote it."""
+    return {
+        size: json.loads((results / f"networks@{size}.json").read_bytes()) for size in REFERENCES
+    }
+
+
+def write_tables(results: Path = RESULTS) -> None:
+    """Write the tables of docs/results.md."""
+    measured = read_networks(results)
+    parts = [
+        f"At {size} px, {CLASSES[size]} classes:\n\n{ratios(each['networks'], REFERENCES[size])}"
+        for size, each in measured.items()
+    ]
+    judged = [claim for each in measured.values() for claim in each["claims"]]
+    fill_block("architectures", "\n".join(parts), RESULTS_PAGE)
+    fill_block("ratios asked", claims(judged), RESULTS_PAGE)
+
+
+def write_search(results: Path = RESULTS) -> None:
+    """Write the table of L-Mobilenet's candidates into docs/networks.md."""
+    measured = json.loads((results / "search.json").read_bytes())
+    fill_block("search", markdown(measured, REFERENCES[32]), DOCS / "networks.md")
+
+
+def markdown(measured: Mapping[str, Any], references: Sequence[str]) -> str:
+    """Return all that was measured at a size: milliseconds, ratios with 95 % interval, claims."""
+    table = measured["networks"]
     header = ["network", "parameters", "M MACs"]
     for mode in MODES:
         header += [f"{mode} ms", *(f"times faster than {name}" for name in references)]
@@ -35,11 +64,12 @@ def markdown(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
         if trained:
             line.append(f"{row['top1']:.2%}" if row.get("top1") is not None else "-")
         lines.append(line)
-    return markdown_table(header, lines)
+    text = markdown_table(header, lines)
+    return f"{text}\n{claims(measured['claims'])}" if measured["claims"] else text
 
 
 def ratios(table: Sequence[dict[str, Any]], references: Sequence[str]) -> str:
-    """Return the short table of the README: sizes and ratios, no absolute times."""
+    """Return the short table of docs/results.md: sizes and ratios, no absolute times."""
     header = ["network", "parameters", "M MACs", "int8 kB"]
     header += [f"{mode}, against {name}" for name in references for mode in MODES]
     header += ["int8 partitions"]
@@ -106,13 +136,13 @@ def draw_search(table: Sequence[dict[str, Any]], path: Path, title: str) -> None
                 color=COLORS["int8"] if ours else COLORS["float32"],
             )
             # Beside a point that is nearly the same, the label goes below.
-            taken = any(abs(y - b) < near and 0.8 < x / a < 1.25 for a, b in labelled)
+            close = any(abs(y - b) < near and 0.8 < x / a < 1.25 for a, b in labelled)
             labelled.append((x, y))
             axes.annotate(
                 row["name"].removeprefix("l_mobilenet-"),
                 (x, y),
                 textcoords="offset points",
-                xytext=(6, -11 if taken else 4),
+                xytext=(6, -11 if close else 4),
                 fontsize=8,
             )
         axes.margins(x=0.15)
@@ -122,12 +152,13 @@ def draw_search(table: Sequence[dict[str, Any]], path: Path, title: str) -> None
     _save(figure, path)
 
 
-def draw_networks(tables: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> None:
-    """Draw milliseconds of every network as bars, a panel for each table, by its title."""
+def draw_networks(results: Path = RESULTS, path: Path = DOCS / "architectures.png") -> None:
+    """Draw milliseconds of every network as bars, one panel per image size."""
+    measured = read_networks(results)
     figure = Figure(figsize=(12, 5.4), layout="constrained")
-    panels = figure.subplots(1, len(tables), squeeze=False)[0]
-    for axes, (title, table) in zip(panels, tables.items(), strict=True):
-        rows = sorted(table, key=lambda row: row["int8_ms"])
+    panels = figure.subplots(1, len(measured), squeeze=False)[0]
+    for axes, (size, each) in zip(panels, measured.items(), strict=True):
+        rows = sorted(each["networks"], key=lambda row: row["int8_ms"])
         for offset, mode in ((-0.2, "float32"), (0.2, "int8")):
             bars = axes.barh(
                 [index + offset for index in range(len(rows))],
@@ -141,7 +172,7 @@ def draw_networks(tables: Mapping[str, Sequence[dict[str, Any]]], path: Path) ->
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_fontweight("bold" if row["name"].startswith(OURS) else "normal")
         axes.invert_yaxis()
-        axes.set_title(title)
+        axes.set_title(f"{size} px")
         axes.margins(x=0.2)
         axes.legend(frameon=False)
         _times(axes, "median")

@@ -1,4 +1,4 @@
-"""Convert networks, time them in turns, and tell how many times faster than the references."""
+"""Networks converted, timed in turns, and compared with the references."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from android_bench import benchmark_interleaved
 from android_bench.statistics import paired_ratio
-from benchmarks.architectures.networks import Claim
+from benchmarks.architectures.networks import Claim, input_range, networks
 from keras_lwcnn.costs import costs
 from keras_lwcnn.files import write_json
 from lwcnn.rows import append_rows
@@ -18,8 +18,15 @@ from lwcnn.rows import append_rows
 MODES = ("float32", "int8")
 
 
-def convert_all(builds: Mapping[str, Any], size: int, folder: Path, input_range: Any) -> None:
-    """Write each network's files and costs into `folder`; those that are there are kept."""
+def network_files(size: int, names: Sequence[str], folder: Path) -> list[Path]:
+    """Return the files of networks at an image size, in each mode; missing ones are converted."""
+    builds = networks(size)
+    convert_all({name: builds[name] for name in names}, size, folder)
+    return [file_of(folder, name, size, mode) for name in names for mode in MODES]
+
+
+def convert_all(builds: Mapping[str, Any], size: int, folder: Path) -> None:
+    """Write each network's files and costs into `folder`; files that exist are kept."""
     import keras
 
     from convert import to_tflites
@@ -40,7 +47,7 @@ def convert_all(builds: Mapping[str, Any], size: int, folder: Path, input_range:
             images,
             paths={mode: file_of(folder, name, size, mode) for mode in MODES},
             input_range=(low, high),
-            # Networks of random weights decide so narrowly that rounding turns many classes.
+            # With random weights the classes lie so close that rounding changes many of them.
             verify=False,
         )
         partitions = {mode: files[mode].facts["partitions"] for mode in MODES}
@@ -49,7 +56,7 @@ def convert_all(builds: Mapping[str, Any], size: int, folder: Path, input_range:
 
 
 def settle(model: Any, images: np.ndarray) -> None:
-    """Give batch normalizations the statistics of images, as a training would.
+    """Let batch normalizations take the statistics of images, as a training would.
 
     Without them, activations of random weights shrink from layer to layer until int8 files need
     requantizations by factors that no trained network needs and that the delegate does not take.
@@ -74,16 +81,16 @@ def time_all(
     names: Sequence[str], size: int, folder: Path, rows: Path, sessions: int, seconds: float
 ) -> dict[tuple[str, str], list[float]]:
     """Time all files in one run, in which they take turns; append rows; give session medians."""
-    asked = [(name, mode) for name in names for mode in MODES]
+    keys = [(name, mode) for name in names for mode in MODES]
     results = benchmark_interleaved(
-        [file_of(folder, name, size, mode) for name, mode in asked],
+        [file_of(folder, name, size, mode) for name, mode in keys],
         sessions=sessions,
         num_runs=5,
         min_secs=seconds,
         warmup_min_secs=0.1,
     )
     append_rows(rows, [result.to_dict() for result in results])
-    return {key: result.session_medians_us for key, result in zip(asked, results, strict=True)}
+    return {key: result.session_medians_us for key, result in zip(keys, results, strict=True)}
 
 
 def summarize(
@@ -119,7 +126,7 @@ def judge(
         for mode in claim.modes:
             if claim.size == size and {claim.faster, claim.slower} <= names:
                 ratio = paired_ratio(medians[claim.faster, mode], medians[claim.slower, mode])
-                found = asdict(claim) | {"mode": mode, **ratio.to_dict()}
-                del found["modes"]
-                rows.append(found | {"holds": ratio.ratio >= claim.at_least})
+                row = asdict(claim) | {"mode": mode, **ratio.to_dict()}
+                del row["modes"]
+                rows.append(row | {"holds": ratio.ratio >= claim.at_least})
     return rows

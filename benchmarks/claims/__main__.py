@@ -1,23 +1,20 @@
-"""Write docs/claims.md: every figure of the papers beside what was measured here.
+"""The figures of the papers beside what was measured here: docs/claims.md.
 
     python -m benchmarks.claims
 
-Builds and counts the networks, reads the stored rows and the index of the package's weights. Each
-paper has a module that says what is claimed and what its caveats are.
+Builds and counts the networks, reads the stored rows and the index of the package's weights.
+Nothing is trained or timed. `papers.md` holds the figures; a new one needs a line there.
 """
 
 import argparse
 
-from benchmarks.claims.counts import Counts
-from benchmarks.claims.page import PAGE, page
-from benchmarks.claims.sources import read_sources
-from keras_lwcnn.files import write_bytes
+from benchmarks.claims.page import write_page
 
 
 def main() -> None:
     """Write the page."""
     argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
-    print(write_bytes(PAGE, page(read_sources(Counts())).encode()))
+    print(write_page())
 
 
 if __name__ == "__main__":

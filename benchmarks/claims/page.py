@@ -1,67 +1,69 @@
-"""The page of all claims."""
+"""docs/claims.md: `papers.md` with each figure answered.
 
-from benchmarks.claims import condensenet, condensenext, l_mobilenet, xception_lite
-from benchmarks.claims.claim import markdown
-from benchmarks.claims.sources import Sources
-from benchmarks.pages import ROOT, markdown_table
-
-PAGE = ROOT / "docs" / "claims.md"
-SECTIONS = (l_mobilenet, condensenext, condensenet, xception_lite)
-
-_ON_GPU = (
-    "python -m benchmarks.seeds l_mobilenet mobilenet_v2 shufflenet_v2 --data cifar10 "
-    "--recipe l_mobilenet/cifar10/ours --epochs 30 --seeds 0"
-)
-COMMANDS = {
-    "counts": "python -m benchmarks.claims",
-    "host": "python -m benchmarks.architectures",
-    "instructions": "python -m benchmarks.instructions",
-    "condensation": "python -m benchmarks.condensation_resume --epochs 3",
-    "weights": "lwcnn weights check NETWORK --data cifar10",
-    "memory": "lwcnn train-cost xception_lite xception keras_mobilenet_v2 efficientnet_v2_b1 "
-    "--rows costs.jsonl && python -m benchmarks.training_cost costs.jsonl",
-    "seeds-pcb": r"python -m benchmarks.seeds xception_lite xception --data deeppcb96 "
-    r"--groups '^(\d+)_' --image-size 72 --recipe xception_lite/deeppcb96/ours --epochs 2 "
-    "--precision float32 --ema 0 --settle-batches 100",
-    "seeds-caltech101": "python -m benchmarks.seeds xception_lite xception --data caltech101 "
-    "--image-size 72 --recipe xception_lite/caltech101/ours --epochs 3 --precision float32 "
-    "--ema 0 --settle-batches 100",
-    "seeds-l_mobilenet": f"KERAS_BACKEND=jax {_ON_GPU} --train-only --steps-per-call 39 && "
-    f"{_ON_GPU}",
-    "seeds-condensed": "python -m benchmarks.seeds NETWORK --data cifar10 "
-    "--recipe NETWORK/cifar10/short --epochs EPOCHS --seeds 0",
-}
-
-HEAD = """# The papers' figures, and what is known of them
-
-Each table has every figure of a paper that could be had, beside what was measured here. It is
-written by `python -m benchmarks.claims` from stored rows and from networks that are built and
-counted; no measured value is typed in.
-
-- **State** is one of: *holds*, *does not hold*, *not measured*, *cannot be compared*. What follows
-  it says how far that goes: a ratio on one host is none on a phone, and an accuracy after a few
-  epochs is none after a whole training.
-- **Host** figures are of one thread of one x86 machine. **Emulated** ones are counts of executed
-  instructions: they are no times, and are not judged as such. Nothing was measured on a board or
-  a phone.
-- Of several seeds the mean is given, with the smallest and the largest; of host ratios and shipped
-  weights the 95 % interval.
-- Where a line says *ours*, the figure or the target is this project's.
+`papers.md` holds the prose of the page and its tables: each line has a figure, the figure as
+published, the call that answers it (a function of `answers.py` and its words) and the numbers of
+its notes. A line of the page has what was measured in place of the call.
 """
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-def page(sources: Sources) -> str:
-    """Return the page as Markdown."""
-    sections = [markdown(each.section(sources)) for each in SECTIONS]
-    return "\n".join([HEAD, *sections, commands()])
+from benchmarks.claims import answers
+from benchmarks.claims.counts import Counts
+from benchmarks.claims.figure import Finding, NotMeasured
+from benchmarks.claims.sources import Sources, read_sources
+from benchmarks.pages import DOCS
+from keras_lwcnn.files import write_bytes
+
+PAGE = DOCS / "claims.md"
+PAPERS = Path(__file__).parent / "papers.md"
+LINE = re.compile(r"^\| (.+) \| (.+) \| `(.+)` \| (.+) \|$", re.MULTILINE)
+HEADER = "| figure | published | answered by | notes |\n| --- | --- | --- | --- |\n"
+ANSWERED = (
+    "| figure | published | measured here | of what | state | command | notes |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
+)
 
 
-def commands() -> str:
-    """Return the section that names the commands in full."""
-    lines = [[name, f"`{command}`"] for name, command in COMMANDS.items()]
-    table = markdown_table(["name", "command"], lines, text_columns=2)
-    return (
-        "## Commands\n\n"
-        "Those that train need `LWCNN_DATA`. After any of them, `python -m benchmarks.claims` "
-        f"writes this page again.\n\n{table}"
-    )
+@dataclass(frozen=True)
+class Line:
+    """A line of `papers.md`: a figure, as published, the call that answers it, and its notes."""
+
+    figure: str
+    published: str
+    call: str
+    notes: str
+
+    def finding(self, sources: Sources) -> Finding:
+        """Return what is known here of the figure."""
+        name, *words = self.call.split()
+        try:
+            return answers.ANSWERS[name](sources, self.published, *words)
+        except NotMeasured as missing:
+            return Finding(None, str(missing), "-", command="")
+
+    def markdown(self, sources: Sources) -> str:
+        """Return the line of the page."""
+        finding = self.finding(sources)
+        state = f"**{finding.state.value}** {finding.extent}".rstrip()
+        command = f"[{finding.command}](#commands)" if finding.command else "-"
+        cells = (self.figure, self.published, finding.value, finding.basis, state, command)
+        return f"| {' | '.join(cells)} | {self.notes} |"
+
+
+def lines(text: str) -> Iterator[Line]:
+    """Yield the lines of `papers.md`, or of a part of it."""
+    return (Line(*match.groups()) for match in LINE.finditer(text))
+
+
+def page(sources: Sources, text: str) -> str:
+    """Return `papers.md`, or a part of it, with its figures answered."""
+    answered = LINE.sub(lambda match: Line(*match.groups()).markdown(sources), text)
+    return answered.replace(HEADER, ANSWERED)
+
+
+def write_page() -> Path:
+    """Write docs/claims.md from stored rows and counted networks."""
+    return write_bytes(PAGE, page(read_sources(Counts()), PAPERS.read_text()).encode())

@@ -1,4 +1,4 @@
-"""The stored rows that the claims are judged by."""
+"""What the figures of the papers are answered from: counts, stored rows and shipped weights."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.claims.counts import Count
-from benchmarks.pages import ROOT
+from benchmarks.claims.figure import NotMeasured
+from benchmarks.seed_statistics import Trained, trained
+from benchmarks.stored import ROOT, read_lines
 from keras_lwcnn.weights import ShippedSet, shipped_sets
 
 Row = Mapping[str, Any]
-BENCHMARKS = ROOT / "benchmarks"
 CORES = {"cortex-a53": "A53", "cortex-a72": "A72", "cortex-a76": "A76"}
-SIZES = (32, 224)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """All that is known; what was not measured is empty.
+    """All that was counted and measured; what was not measured is empty.
+
+    The methods raise `NotMeasured` where nothing is stored.
 
     Attributes:
         counts: of networks, by name.
@@ -38,66 +40,71 @@ class Sources:
     condensation: Sequence[Row] = ()
     shipped: Sequence[ShippedSet] = ()
 
-    def host_network(self, size: int, name: str) -> Row | None:
-        """Return a network's line in the host's table, or None."""
-        lines = self.host.get(size, {}).get("networks", ())
-        return next((line for line in lines if line["name"] == name), None)
+    def host_networks(self, size: int, *names: str) -> list[Row]:
+        """Return lines of the host's table."""
+        lines = {line["name"]: line for line in self.host.get(size, {}).get("networks", ())}
+        if missing := [name for name in names if name not in lines]:
+            raise NotMeasured(f"no timing of {', '.join(missing)} is stored")
+        return [lines[name] for name in names]
 
-    def host_ratio(self, size: int, faster: str, slower: str, mode: str) -> Row | None:
-        """Return how many times faster one network is on the host, with its interval, or None."""
-        line = self.host_network(size, faster) or {}
-        if found := line.get(f"{mode}_faster_than_{slower}"):
-            return found
+    def host_ratio(self, size: int, pair: tuple[str, str], mode: str) -> Row:
+        """Return how many times as fast as the second the first network is, with its interval."""
         for claim in self.host.get(size, {}).get("claims", ()):
-            if (claim["faster"], claim["slower"], claim["mode"]) == (faster, slower, mode):
+            if (claim["faster"], claim["slower"], claim["mode"]) == (*pair, mode):
                 return claim
-        return None
+        line = self.host_networks(size, pair[0])[0]
+        if (ratio := line.get(f"{mode}_faster_than_{pair[1]}")) is None:
+            raise NotMeasured("no timing of this pair is stored")
+        return ratio
 
-    def instruction_ratios(
-        self, size: int, fewer: str, more: str, mode: str
-    ) -> dict[str, float] | None:
-        """Return how many times fewer instructions one network takes, by core; None: not known."""
+    def instruction_ratios(self, size: int, pair: tuple[str, str], mode: str) -> dict[str, float]:
+        """Return the second network's instructions over the first's, by core."""
         totals = {(row["model"], row["device"]): row["instructions"] for row in self.instructions}
-        found = {}
-        for core, short in CORES.items():
-            pair = [
-                totals.get((f"{name}@{size}.{mode}.tflite", f"emulated:{core}"))
-                for name in (more, fewer)
-            ]
-            if all(pair):
-                found[short] = pair[0] / pair[1]
-        return found or None
+        ratios = {}
+        for core, title in CORES.items():
+            fewer, more = (
+                totals.get((f"{name}@{size}.{mode}.tflite", f"emulated:{core}")) for name in pair
+            )
+            if fewer and more:
+                ratios[title] = more / fewer
+        if not ratios:
+            raise NotMeasured("no instruction counts of this pair are stored")
+        return ratios
 
-    def shipped_set(self, network: str, data: str) -> ShippedSet | None:
-        """Return a set of trained weights, or None."""
-        named = {(each.network, each.data): each for each in self.shipped}
-        return named.get((network, data))
+    def trained(self, data: str, *networks: str) -> Trained:
+        """Return the longest training on a data set that all of the networks had."""
+        if (training := trained(self.seeds, data, *networks)) is None:
+            raise NotMeasured(f"no training of {' and '.join(networks)} on `{data}` is stored")
+        return training
 
-    def cost_of(self, network: str) -> Row | None:
-        """Return the last row of a network's training cost, or None."""
-        rows = [row for row in self.training_cost if row["model"] == network]
-        return rows[-1] if rows else None
+    def shipped_set(self, network: str, data: str) -> ShippedSet:
+        """Return a set of trained weights."""
+        for each in self.shipped:
+            if (each.network, each.data) == (network, data):
+                return each
+        raise NotMeasured("the package holds no weights of it")
+
+    def training_costs(self, *networks: str) -> list[Row]:
+        """Return the last row of each network's training cost."""
+        last = {row["model"]: row for row in self.training_cost}
+        if missing := [name for name in networks if name not in last]:
+            raise NotMeasured(f"no training cost of {', '.join(missing)} is stored")
+        return [last[name] for name in networks]
 
 
-def read_sources(counts: Mapping[str, Count], folder: Path = BENCHMARKS) -> Sources:
+def read_sources(counts: Mapping[str, Count], folder: Path = ROOT / "benchmarks") -> Sources:
     """Read all rows below a folder, and the index of the package's weights."""
     results = folder / "results"
-    tables = {size: folder / "architectures" / "results" / f"networks@{size}.json"
-              for size in SIZES}  # fmt: skip
+    tables = {
+        size: folder / "architectures" / "results" / f"networks@{size}.json" for size in (32, 224)
+    }
     return Sources(
         counts=counts,
-        host={size: json.loads(path.read_text()) for size, path in tables.items()
-              if path.is_file()},
-        instructions=_lines(results / "instructions.rows.jsonl"),
-        seeds=_lines(results / "seeds.jsonl"),
-        training_cost=_lines(results / "training_cost.jsonl"),
-        condensation=_lines(results / "condensation.jsonl"),
+        host={size: json.loads(file.read_bytes()) for size, file in tables.items()
+              if file.is_file()},
+        instructions=read_lines(results / "instructions.rows.jsonl"),
+        seeds=read_lines(results / "seeds.jsonl"),
+        training_cost=read_lines(results / "training_cost.jsonl"),
+        condensation=read_lines(results / "condensation.jsonl"),
         shipped=shipped_sets(),
     )  # fmt: skip
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    # Not android_bench.read_rows: kinds such as `seed` are known to the benchmarks alone.
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from convert.comparison import paired
 from convert.tflite import metrics
 from convert.tflite.evaluation import predict
 from convert.tflite.inspection import check_tflite_file
-from convert.tflite.sidecar import conversion_seconds, read_sidecar, sidecar_path
+from convert.tflite.sidecar import Sidecar, sidecar_path
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ComparisonRow:
     lost: int
     gained: int
     confidence_shift: float
-    confusion_changes: tuple[dict[str, Any], ...]
+    confusion_changes: tuple[dict[str, Any], ...] = field(repr=False)
     conversion_seconds: float | None = None
     host_median_us: float | None = None
 
@@ -82,7 +82,7 @@ class Comparison:
     date: str
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return one dated row of kind "compare" a file."""
+        """Return one dated row of kind "compare" per file."""
         return [dict(row.to_dict(), date=self.date) for row in self.rows]
 
     def with_latency(self, host_median_us: Mapping[str, float]) -> "Comparison":
@@ -112,18 +112,23 @@ class Comparison:
         """
         self._check_mode(mode)
         reference = self.rows[0].reference
-        named = self.scores[reference].argmax(axis=1)
-        found = np.flatnonzero(named != self.scores[mode].argmax(axis=1))
-        sure = self.probabilities(reference)[found].max(axis=1)
-        return found[np.argsort(-sure, kind="stable")][:count]
+        classes = self.scores[reference].argmax(axis=1)
+        parted = np.flatnonzero(classes != self.scores[mode].argmax(axis=1))
+        confidence = self.probabilities(reference)[parted].max(axis=1)
+        return parted[np.argsort(-confidence, kind="stable")][:count]
 
     def _check_mode(self, mode: str) -> None:
         if mode not in self.scores:
-            raise ValueError(f"mode={mode!r} is not among {', '.join(self.scores)}")
+            allowed = ", ".join(self.scores)
+            raise ValueError(f"mode={mode!r} was not compared; allowed are {allowed}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as one dictionary that JSON can hold."""
         return {"date": self.date, "rows": [row.to_dict() for row in self.rows]}
+
+    def __repr__(self) -> str:
+        top1 = ", ".join(f"{row.mode} {row.top1:.2%}" for row in self.rows)
+        return f"Comparison({self.rows[0].images} images, top-1: {top1})"
 
 
 def compare(
@@ -146,7 +151,7 @@ def compare(
         preprocess: turns a chunk of images into float32 model input.
         class_names: names of the classes for the confusion changes, in the order of the outputs.
         reference: the mode that the others are compared with.
-        workers: threads, None for one a core.
+        workers: threads, None for one per core.
         progress: called with the mode and the number of images done since the last call.
 
     Raises:
@@ -156,37 +161,25 @@ def compare(
     """
     labels = np.asarray(labels).reshape(-1)
     if reference not in files:
-        raise ValueError(f"reference={reference!r} is not among the files: {', '.join(files)}")
+        raise ValueError(f"reference={reference!r} is no mode; allowed are {', '.join(files)}")
     if not len(images) or len(images) != len(labels):
-        raise ValueError(f"{len(images)} images and {len(labels)} labels given; one label an image")
+        raise ValueError(
+            f"{len(images)} images have {len(labels)} labels. Give at least one image, and one "
+            "label per image"
+        )
     for path in files.values():
         check_tflite_file(path)
-    scores = {
-        mode: metrics.class_scores(
-            predict(
-                path,
-                images,
-                preprocess=preprocess,
-                workers=workers,
-                progress=_for_mode(progress, mode),
-            )
+    scores = {}
+    for mode, path in files.items():
+        outputs = predict(
+            path,
+            images,
+            preprocess=preprocess,
+            workers=workers,
+            progress=_for_mode(progress, mode),
         )
-        for mode, path in files.items()
-    }
-    for mode, found in scores.items():
-        if found.shape != scores[reference].shape:
-            raise ValueError(
-                f"{files[mode]} has {found.shape[1]} classes, the reference "
-                f"{files[reference]} has {scores[reference].shape[1]}"
-            )
-        if labels.min() < 0 or labels.max() >= found.shape[1]:
-            raise ValueError(
-                f"labels span {labels.min()} to {labels.max()}; {files[mode]} has "
-                f"{found.shape[1]} classes"
-            )
-    classes = scores[reference].shape[1]
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(f"{len(class_names)} class_names given for {classes} classes")
+        scores[mode] = metrics.class_scores(outputs)
+    _check_classes(files, scores, labels, reference, class_names)
     rows = tuple(
         _row(mode, Path(path), scores, labels, reference, class_names)
         for mode, path in files.items()
@@ -194,8 +187,32 @@ def compare(
     return Comparison(rows, scores, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
+def _check_classes(
+    files: Mapping[str, str | Path],
+    scores: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    reference: str,
+    class_names: Sequence[str] | None,
+) -> None:
+    """Refuse files of different models, and labels or names of other classes than the files'."""
+    classes = scores[reference].shape[1]
+    for mode, values in scores.items():
+        if values.shape[1] != classes:
+            raise ValueError(
+                f"{files[mode]} has {values.shape[1]} classes; expected are {classes}, as the "
+                f"reference {files[reference]} has"
+            )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"labels span {labels.min()} to {labels.max()}; allowed are 0 to {classes - 1}, as "
+            f"{files[reference]} has {classes} classes"
+        )
+    if class_names is not None and len(class_names) != classes:
+        raise ValueError(f"class_names has {len(class_names)} names; allowed are {classes}")
+
+
 def _for_mode(progress: Callable[[str, int], Any] | None, mode: str) -> Callable[[int], Any] | None:
-    return None if progress is None else lambda done: progress(mode, done)
+    return None if progress is None else lambda count: progress(mode, count)
 
 
 def _row(
@@ -207,11 +224,11 @@ def _row(
     class_names: Sequence[str] | None,
 ) -> ComparisonRow:
     content = path.read_bytes()
-    found, expected = scores[mode], scores[reference]
-    right = metrics.hits(found, labels)
+    own, expected = scores[mode], scores[reference]
+    right = metrics.hits(own, labels)
     change = paired.paired_drop(metrics.hits(expected, labels), right)
     squashed = metrics.are_probabilities(expected)
-    sidecar = read_sidecar(path) if sidecar_path(path).is_file() else {}
+    sidecar = Sidecar.read(path) if sidecar_path(path).is_file() else None
     return ComparisonRow(
         mode=mode,
         file=str(path),
@@ -220,16 +237,16 @@ def _row(
         gzip_size=len(gzip.compress(content, mtime=0)),
         images=len(labels),
         top1=float(right.mean()),
-        top5=metrics.top_k(found, labels, 5) if found.shape[1] > 5 else None,
+        top5=metrics.top_k(own, labels, 5) if own.shape[1] > 5 else None,
         drop=change.drop,
-        agreement=metrics.agreement(found, expected),
+        agreement=metrics.agreement(own, expected),
         reference=reference,
         drop_low=change.low,
         drop_high=change.high,
         p_value=change.p_value,
         lost=change.lost,
         gained=change.gained,
-        confidence_shift=paired.confidence_shift(found, expected, squashed=squashed),
-        confusion_changes=tuple(paired.confusion_changes(found, expected, labels, class_names)),
-        conversion_seconds=conversion_seconds(sidecar),
+        confidence_shift=paired.confidence_shift(own, expected, squashed=squashed),
+        confusion_changes=tuple(paired.confusion_changes(own, expected, labels, class_names)),
+        conversion_seconds=None if sidecar is None else sidecar.conversion_seconds(),
     )

@@ -20,7 +20,7 @@ IDEAL_ROUNDING = 0.289
 
 @dataclass(frozen=True)
 class LayerError:
-    """The error of one op's output, over all given images.
+    """The error of one op's output, over all images.
 
     Attributes:
         layer: the Keras layer that the op's output belongs to.
@@ -51,7 +51,7 @@ def layer_errors(
     images: np.ndarray,
     layer_names: Sequence[str] = (),
 ) -> list[LayerError]:
-    """Run both files on the images without delegates and compare what their ops give.
+    """Run both files on the images without delegates and compare the outputs of their ops.
 
     Outputs are matched by tensor name, which quantization keeps. Errors of earlier layers are
     part of those of later ones.
@@ -70,7 +70,7 @@ def layer_errors(
     """
     float_content, quantized_content = _content(float_file), _content(quantized_file)
     if not len(images):
-        raise ValueError("0 images given; layer errors need at least one")
+        raise ValueError("0 images are too few; allowed are 1 and more")
     names = {
         tensor.name: index
         for index, tensor in enumerate(flatbuffer.read(float_content).subgraphs[0].tensors)
@@ -83,7 +83,10 @@ def layer_errors(
         if tensors[op.outputs[0]].name in names and _has_scale(tensors[op.outputs[0]])
     }
     if not compared:
-        raise ValueError("the two files have no quantized tensor in common: not of one model?")
+        raise ValueError(
+            "the two files have no quantized tensor in common. Give a float32 file and an integer "
+            "file made from it"
+        )
     interpreter = open_interpreter(quantized_content, use_xnnpack=False, preserve_all_tensors=True)
     source = interpreter.get_input_details()[0]
     sums = {index: np.zeros(4) for index in compared}
@@ -92,8 +95,8 @@ def layer_errors(
         interpreter.invoke()
         for index, (twin, _) in compared.items():
             if twin in expected:
-                found = _real(interpreter.get_tensor(index), tensors[index].quantization)
-                sums[index] += _moments(expected[twin], found)
+                actual = _real(interpreter.get_tensor(index), tensors[index].quantization)
+                sums[index] += _moments(expected[twin], actual)
     return [
         _error(sums[index], tensors[index], op, layer_names)
         for index, (_, op) in compared.items()
@@ -156,10 +159,10 @@ def _real(stored: np.ndarray, quantization: Any) -> np.ndarray:
     return (stored.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def _moments(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
-    expected, found = expected.astype(np.float64).ravel(), found.astype(np.float64).ravel()
-    error = ((found - expected) ** 2).sum()
-    return np.array([(expected**2).sum(), (found**2).sum(), error, len(expected)])
+def _moments(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    expected, actual = expected.astype(np.float64).ravel(), actual.astype(np.float64).ravel()
+    error = ((actual - expected) ** 2).sum()
+    return np.array([(expected**2).sum(), (actual**2).sum(), error, len(expected)])
 
 
 def _error(sums: np.ndarray, tensor: Any, op: str, layer_names: Sequence[str]) -> LayerError:

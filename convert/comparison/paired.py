@@ -69,7 +69,7 @@ def confidence_shift(scores: np.ndarray, reference: np.ndarray, *, squashed: boo
         reference: (count, classes).
         squashed: whether scores are probabilities already.
     """
-    scores, reference = (probabilities(given, squashed=squashed) for given in (scores, reference))
+    scores, reference = (probabilities(values, squashed=squashed) for values in (scores, reference))
     chosen = reference.argmax(axis=1)[:, None]
     after = np.take_along_axis(scores, chosen, axis=1)
     return float((after - np.take_along_axis(reference, chosen, axis=1)).mean())
@@ -87,7 +87,7 @@ def confusion_changes(
         scores: (count, classes).
         reference: (count, classes).
         labels: (count,) class indices.
-        class_names: one a class, None where they are not known.
+        class_names: one per class, None where they are not known.
 
     Returns:
         Dictionaries of `images` and the class indices `label`, `reference` and `other`, with the
@@ -96,10 +96,10 @@ def confusion_changes(
     before, after = reference.argmax(axis=1), scores.argmax(axis=1)
     parted = before != after
     triples = np.stack([np.asarray(labels)[parted], before[parted], after[parted]], axis=1)
-    found, counts = np.unique(triples, axis=0, return_counts=True)
+    changed, counts = np.unique(triples, axis=0, return_counts=True)
     changes = []
     for i in np.argsort(-counts, kind="stable"):
-        change = dict(zip(("label", "reference", "other"), map(int, found[i]), strict=True))
+        change = dict(zip(("label", "reference", "other"), map(int, changed[i]), strict=True))
         if class_names is not None:
             change |= {f"{role}_name": class_names[index] for role, index in change.items()}
         changes.append({**change, "images": int(counts[i])})

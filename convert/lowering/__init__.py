@@ -5,7 +5,6 @@ the layers that it replaces, a rule that builds the replacement. `lower` applies
 pass.
 """
 
-from convert.lowering.lower import REWRITES, lower
-from convert.tflite.outside_delegate import LoweringReport, OutsideOp, outside_delegate
+from convert.lowering.lower import REWRITES, LoweringReport, lower
 
-__all__ = ["REWRITES", "LoweringReport", "OutsideOp", "lower", "outside_delegate"]
+__all__ = ["REWRITES", "LoweringReport", "lower"]

@@ -1,4 +1,4 @@
-"""No activation is left alone: it is dropped, or given a convolution to ride on."""
+"""No activation stays an operation of its own: it is dropped, or fused into a convolution."""
 
 from typing import Any
 
@@ -23,9 +23,9 @@ def drop_repeated_activation(graph: View) -> dict[str, Rule]:
 def carry_lone_activation(graph: View) -> dict[str, Rule]:
     """Put an identity in front of a ReLU or ReLU6 that no operation can take up.
 
-    An activation is folded into the operation whose output it alone reads. One that stands behind
-    a concatenation or a pool, or shares its input with a shortcut, stays an operation of its own,
-    which leaves the delegate in int8 and costs far more than its arithmetic. A 1x1 depthwise
+    LiteRT folds an activation into the operation in front of it, where nothing else reads that
+    output. One behind a concatenation or a pool, or beside a shortcut, stays an operation of its
+    own, which leaves the delegate in int8 and costs far more than its arithmetic. A 1x1 depthwise
     convolution with weights of one takes it up and stays in the delegate.
     """
     return {

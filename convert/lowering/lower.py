@@ -1,6 +1,8 @@
 """All rewrites, in one pass over a model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -11,7 +13,6 @@ from convert.lowering.normalization import normalization_as_depthwise
 from convert.lowering.pooling import average_pool_as_depthwise
 from convert.lowering.separable import fold_pointwise_separable
 from convert.lowering.view import View, view
-from convert.tflite.outside_delegate import LoweringReport
 from keras_lwcnn.condensation import deploy
 from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 from keras_lwcnn.model_graph import Rule, layer_calls, rewrite
@@ -26,6 +27,33 @@ REWRITES: dict[str, Callable[[View], dict[str, Rule]]] = {
     "carry_lone_activation": carry_lone_activation,
     "shorten_concatenation": shorten_concatenation,
 }
+
+
+@dataclass(frozen=True)
+class LoweringReport:
+    """What was rewritten.
+
+    Attributes:
+        form: deployment form of condensed layers, None where the model has none.
+        rewrites: by the name of a rewrite, the names of the layers that it replaced.
+    """
+
+    form: str | None
+    rewrites: dict[str, tuple[str, ...]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict that JSON can hold."""
+        return {
+            "form": self.form,
+            "rewrites": {name: list(names) for name, names in self.rewrites.items()},
+        }
+
+    def __str__(self) -> str:
+        lines = [f"condensed layers as {self.form!r}"] if self.form else []
+        lines += [
+            f"{name}: {len(names)} ({', '.join(names)})" for name, names in self.rewrites.items()
+        ]
+        return "\n".join(lines) or "nothing to rewrite"
 
 
 def lower(
@@ -47,7 +75,7 @@ def lower(
         ValueError: unknown rewrites or form.
     """
     if unknown := [name for name in rewrites if name not in REWRITES]:
-        raise ValueError(f"unknown rewrites {unknown}; allowed are {', '.join(REWRITES)}")
+        raise ValueError(f"rewrites={unknown} are unknown; allowed are {', '.join(REWRITES)}")
     condensed = any(
         isinstance(call.layer, (LearnedGroupConv2D, CondensedDense)) for call in layer_calls(model)
     )
@@ -55,12 +83,13 @@ def lower(
         model = deploy(model, form)
     graph = view(model)
     rules: dict[str, Rule] = {}
-    done: dict[str, tuple[str, ...]] = {}
+    rewritten: dict[str, tuple[str, ...]] = {}
     for name in rewrites:
-        found = {layer: rule for layer, rule in REWRITES[name](graph).items() if layer not in rules}
-        if found:
-            rules.update(found)
-            done[name] = tuple(found)
+        claimed = REWRITES[name](graph)
+        own = {layer: rule for layer, rule in claimed.items() if layer not in rules}
+        if own:
+            rules |= own
+            rewritten[name] = tuple(own)
     if rules:
         model = rewrite(model, rules)
-    return model, LoweringReport(form if condensed else None, done)
+    return model, LoweringReport(form if condensed else None, rewritten)

@@ -1,4 +1,4 @@
-"""A batch normalization that no convolution takes up becomes a 1x1 depthwise convolution."""
+"""A batch normalization without a convolution in front becomes a 1x1 depthwise convolution."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ def normalization_as_depthwise(graph: View) -> dict[str, Rule]:
     """Replace batch normalizations that do not fold into a convolution in front of them.
 
     One behind a convolution is folded by the converter, exactly. One behind a concatenation or a
-    sum would stay as a multiplication and an addition; a 1x1 depthwise convolution with bias is one
-    operation, takes up the activation behind it, and is quantized channel by channel.
+    sum would stay as a multiplication and an addition. A 1x1 depthwise convolution with bias is one
+    operation instead, takes up the activation behind it, and is quantized channel by channel.
     """
     return {
         call.layer.name: _as_depthwise

@@ -1,4 +1,4 @@
-"""What a rewrite asks about a model's graph."""
+"""A model's graph as the rewrites look at it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ class View:
     """The calls of a model's layers, with who makes and who reads each tensor.
 
     Layers that are called more than once are left out of `calls`: a rewrite replaces a layer
-    wherever it is called, so that it may only claim those with one place.
+    wherever it is called, so that it may only replace those that are called once.
     """
 
     calls: tuple[LayerCall, ...]

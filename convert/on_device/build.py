@@ -2,24 +2,24 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convert.converter import TFLiteModel
+from convert.lowering import lower
 from convert.modes import Mode
+from convert.on_device import signatures
+from convert.on_device.check import TrainingCheck, check_training, train_once
+from convert.on_device.head import Head, split_head
 from convert.options import ConversionOptions
-from convert.pipeline import (
-    calibrate,
-    check_class_names,
-    describe,
-    verification_images,
-    with_metadata,
-)
 from convert.quiet import quiet
+from convert.source.calibration import Calibration
+from convert.source.float_tflite import reference_predictions
+from convert.source.prepared_model import PreparedModel, prepare_model
 from convert.tflite.inspection import inspect_tflite
-from convert.tflite.verification import check_verification, compare_with_keras
+from convert.tflite.sidecar import Sidecar
+from convert.tflite.verification import Verification, check_verification, compare_with_keras
+from convert.tflite_model import TFLiteModel
 
 TRAINABLE = Mode("trainable", "the last layer learns on the device", "float32", "float32")
 """Not among `MODES`: it is made by `trainable_tflite`, not by quantizing a float file."""
@@ -28,48 +28,63 @@ TRAINABLE = Mode("trainable", "the last layer learns on the device", "float32", 
 def build(
     model: Any,
     batch_size: int,
-    dataset: Any,
+    calibration: Calibration | None,
     options: ConversionOptions,
     progress: Callable[[str], Any],
 ) -> TFLiteModel:
-    """Convert a model, or the `.keras` file at a path; see `trainable_tflite`."""
-    with quiet():  # TensorFlow talks while it is imported
-        from convert.lowering import lower
-        from convert.on_device import check, signatures
-        from convert.on_device.head import split_head
-        from convert.source import float_tflite as graph
+    """Convert a model, or the `.keras` file at a path; see `trainable_tflite`.
 
-    if isinstance(model, str | Path):
-        progress("loading the model")
-        model = graph.load_model(model)
-    graph.check_model(model)
-    graph.check_backend()
-    original, head = split_head(model)
-    check_class_names(options.class_names, len(head.bias))
-    calibration, input_range = calibrate(model, dataset, options, progress)
+    Args:
+        model: a Keras model or the path of one.
+        batch_size: images of one training step.
+        calibration: checked images, None for random ones.
+        options: checked options.
+        progress: called with a line for each step.
+    """
+    source = prepare_model(model, calibration, options, progress)
+    body, head = split_head(source.model)
     progress("converting the Keras model")
     began = time.perf_counter()
-    body, report = lower(original, options.form) if options.lower else (original, None)
+    lowered, report = lower(body, options.form) if options.lower else (body, None)
     softmax = head.softmax if options.output == "model" else options.output == "probabilities"
-    content = signatures.float_tflite(body, head, batch_size, softmax)
-    facts = {
-        "model": model.name,
-        "units": len(head.bias),
-        "output": options.output,
-        "input_range": None if input_range is None else list(input_range),
-        "class_names": None if options.class_names is None else list(options.class_names),
-        "lowering": None if report is None else report.to_dict(),
-    }
-    content = with_metadata(content, options, facts)
+    content = signatures.trainable_flatbuffer(lowered, head, batch_size, softmax)
+    content = source.describe(content, options)
     seconds = time.perf_counter() - began
     progress("checking the file")
-    found = inspect_tflite(content)
-    if found.custom_ops:
-        raise ValueError(f"the trainable file needs custom ops {', '.join(found.custom_ops)}")
-    images = verification_images(model, calibration, input_range)
+    facts = inspect_tflite(content)
+    if facts.custom_ops:
+        raise ValueError(
+            f"the trainable file needs the custom ops {', '.join(facts.custom_ops)}; allowed are "
+            "TFLite's builtin ones"
+        )
+    verification, training = _checked(content, source, body, head, batch_size, softmax)
+    if options.verify:
+        check_verification(verification, TRAINABLE)
+        check_training(training)
+    sidecar = Sidecar.of(
+        facts,
+        TRAINABLE,
+        "float32",
+        **source.to_dict(),
+        output=options.output,
+        class_names=options.class_names,
+        lowering=None if report is None else report.to_dict(),
+        seconds=seconds,
+        training={"layer": head.name, "batch_size": batch_size, "check": training.to_dict()},
+        calibration=None if source.calibration is None else source.calibration.to_dict(),
+        verification=verification.to_dict(),
+    )
+    return TFLiteModel(content, sidecar)
+
+
+def _checked(
+    content: bytes, source: PreparedModel, body: Any, head: Head, batch_size: int, softmax: bool
+) -> tuple[Verification, TrainingCheck]:
+    """Compare a file's inference with the Keras model, and train it by one step."""
+    images = source.verification_images()
     with quiet():
-        outputs = graph.reference_predictions(model, images)
-        features = graph.reference_predictions(original, images)
+        outputs = reference_predictions(source.model, images)
+        features = reference_predictions(body, images)
     verification = compare_with_keras(
         content,
         images,
@@ -78,14 +93,4 @@ def build(
         file_squash="SOFTMAX" if softmax else None,
     )
     batch = np.arange(batch_size) % len(images)
-    training = check.train_once(content, images[batch], features[batch], outputs[batch])
-    if options.verify:
-        check_verification(verification, TRAINABLE)
-        check.check_training(training)
-    facts |= {
-        "calibration": None if calibration is None else calibration.to_dict(),
-        "verification": verification.to_dict(),
-        "training": {"layer": head.name, "batch_size": batch_size, "check": training.to_dict()},
-    }
-    facts = describe(TRAINABLE, "float32", found, seconds, **facts)
-    return TFLiteModel(content, TRAINABLE.name, facts)
+    return verification, train_once(content, images[batch], features[batch], outputs[batch])

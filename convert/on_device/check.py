@@ -16,7 +16,7 @@ class TrainingCheck:
         images: how many images the step took.
         learning_rate: of the step; it lowers the loss of any batch with features of this size.
         loss_before: cross entropy of the images with the weights as converted.
-        loss_after: the same in a new interpreter that was given the trained weights.
+        loss_after: the same in a new interpreter with the trained weights.
     """
 
     images: int
@@ -34,15 +34,15 @@ def train_once(
 ) -> TrainingCheck:
     """Train a file by one step, and carry the weights over to a new interpreter.
 
-    Each image is given the class that the model takes for the least likely one, so that there is
+    Each image is labelled with the class that the model holds least likely, so that there is
     something to learn. The learning rate is the inverse of a bound on the loss' curvature: half
     the mean squared norm of the features, with the bias' 1.
 
     Args:
         content: a file with the signatures of `trainable_tflite`.
         images: float32, one batch.
-        features: float32 (batch, features), what the head is given for these images.
-        logits: float32 (batch, classes), what it makes of them; probabilities do as well.
+        features: float32 (batch, features), input of the head for these images.
+        logits: float32 (batch, classes), output of the head for them; probabilities work as well.
     """
     learning_rate = np.float32(2 / (np.square(features).sum(axis=1) + 1).mean())
     batch = {"images": images, "labels": logits.argmin(axis=1).astype(np.int32)}
@@ -54,15 +54,15 @@ def train_once(
     return TrainingCheck(len(images), float(learning_rate), float(before), float(after))
 
 
-def check_training(found: TrainingCheck) -> None:
+def check_training(check: TrainingCheck) -> None:
     """Refuse a file that does not learn.
 
     Raises:
         ValueError: the loss did not fall.
     """
-    if not found.loss_after < found.loss_before:
+    if not check.loss_after < check.loss_before:
         raise ValueError(
-            f"a training step with learning rate {found.learning_rate:.3g} took the loss of "
-            f"{found.images} images from {found.loss_before:.6g} to {found.loss_after:.6g}, which "
-            "has to fall (verify=False keeps the file)"
+            f"a training step with learning rate {check.learning_rate:.3g} took the loss of "
+            f"{check.images} images from {check.loss_before:.6g} to {check.loss_after:.6g}; "
+            "expected is a smaller loss. verify=False keeps the file"
         )

@@ -1,6 +1,6 @@
-"""A classifier taken apart: the last layer, which learns, and the body in front of it."""
+"""A classifier in two parts: the last layer, which learns, and the body in front of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -26,10 +26,10 @@ class Head:
     """
 
     name: str
-    kernel: np.ndarray
-    bias: np.ndarray
+    kernel: np.ndarray = field(repr=False)
+    bias: np.ndarray = field(repr=False)
     use_bias: bool
-    mask: np.ndarray
+    mask: np.ndarray = field(repr=False)
     softmax: bool
 
 
@@ -40,7 +40,7 @@ def split_head(model: keras.Model) -> tuple[keras.Model, Head]:
         model: a checked model (`convert.source.float_tflite.check_model`), which is left as it is.
 
     Returns:
-        A model of all other layers, which gives features (batch, features), and the last layer.
+        A model of all other layers, with the output features (batch, features), and the last layer.
 
     Raises:
         ValueError: the last layer is no Dense or CondensedDense of two units or more on feature
@@ -50,23 +50,25 @@ def split_head(model: keras.Model) -> tuple[keras.Model, Head]:
     known = f"{layer.name!r} ({type(layer).__name__})"
     if not isinstance(layer, (keras.layers.Dense, CondensedDense)):
         raise ValueError(
-            f"model {model.name!r} ends in {known}; a Dense or CondensedDense has to be its last "
-            "layer to be trained on the device"
+            f"model {model.name!r} ends in {known}, which cannot be trained on the device; allowed "
+            "as the last layer are Dense and CondensedDense"
         )
     if layer.activation not in ACTIVATIONS:
-        found = getattr(layer.activation, "__name__", layer.activation)
+        activation = getattr(layer.activation, "__name__", layer.activation)
         raise ValueError(
-            f"layer {known} has the activation {found!r}; training by softmax cross entropy "
-            "allows softmax and None"
+            f"layer {known} has the activation {activation!r}; allowed are softmax and None, as "
+            "the file is trained by softmax cross entropy"
         )
     if layer.units < 2 or len(model.outputs[0].shape) != 2:
         raise ValueError(
-            f"layer {known} gives {tuple(model.outputs[0].shape)}; "
-            "(batch, classes) with 2 classes or more is needed"
+            f"layer {known} has the output {tuple(model.outputs[0].shape)}; allowed is (batch, "
+            "classes) with 2 classes or more"
         )
     uses = sum(call.layer.name == layer.name for call in layer_calls(model))
     if uses != 1:
-        raise ValueError(f"layer {known} is called {uses} times, or others have its name")
+        raise ValueError(
+            f"layer {known} is called {uses} times, or others have its name; allowed is one call"
+        )
     body = rewrite(model, {layer.name: lambda _, features: features})
     return body, _head(layer)
 

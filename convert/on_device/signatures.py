@@ -11,14 +11,14 @@ from convert.source.float_tflite import run_converter
 from convert.tflite import flatbuffer
 
 
-def float_tflite(body: keras.Model, head: Head, batch_size: int, softmax: bool) -> bytes:
+def trainable_flatbuffer(body: keras.Model, head: Head, batch_size: int, softmax: bool) -> bytes:
     """Convert a classifier to a float32 flatbuffer whose head can be trained.
 
     Args:
-        body: gives the features (batch, features) of images; it becomes constants.
+        body: returns the features (batch, features) of images; it becomes constants.
         head: its kernel and bias become the file's variables.
         batch_size: images of one training step.
-        softmax: whether `infer` gives probabilities instead of logits.
+        softmax: whether `infer` returns probabilities instead of logits.
 
     Raises:
         ValueError: the body needs an op that TFLite does not have.
@@ -72,15 +72,15 @@ def _signatures(
     def get_weights(unused: Any) -> dict[str, Any]:
         return weights()
 
-    def set_weights(**given: Any) -> dict[str, Any]:
-        kernel.assign(given["kernel"])
-        bias.assign(given["bias"])
+    def set_weights(**values: Any) -> dict[str, Any]:
+        kernel.assign(values["kernel"])
+        bias.assign(values["bias"])
         return weights()  # without an output the assignments would not be run
 
     def spec(shape: Any, dtype: Any = tf.float32) -> Any:
         return tf.TensorSpec(shape, dtype)
 
-    made = {
+    functions = {
         "infer": (infer, {"images": spec((1, *size), images_dtype)}),
         "train": (
             train,
@@ -95,7 +95,7 @@ def _signatures(
     }
     return {
         name: tf.function(function, autograph=False).get_concrete_function(**inputs)
-        for name, (function, inputs) in made.items()
+        for name, (function, inputs) in functions.items()
     }
 
 
@@ -103,8 +103,8 @@ def _infer_first(content: bytes, output: str) -> bytes:
     """Make `infer` the main graph, which the converter orders by name, and name its tensors."""
     model = flatbuffer.read(content)
     graphs = model.subgraphs
-    found = {signature.signatureKey.decode(): signature for signature in model.signatureDefs}
-    index = found["infer"].subgraphIndex
+    indices = {each.signatureKey.decode(): each.subgraphIndex for each in model.signatureDefs}
+    index = indices["infer"]
     graphs[0], graphs[index] = graphs[index], graphs[0]
     moved = {0: index, index: 0}
     for signature in model.signatureDefs:

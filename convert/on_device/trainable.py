@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convert.converter import TFLiteModel, runs_apart, with_recorded_range
+from convert.converter import checked_arguments, run
 from convert.options import ConversionOptions
+from convert.tflite_model import TFLiteModel
 
 DEFAULT_BATCH_SIZE = 16
 OPTIONS = (
@@ -73,16 +74,15 @@ def trainable_tflite(
         RuntimeError: the converter crashed.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r} has to be a whole number, 1 or more")
+        raise ValueError(
+            f"batch_size={batch_size!r} is no batch; allowed are whole numbers, 1 or more"
+        )
     if unknown := [name for name in options if name not in OPTIONS]:
         raise ValueError(
             f"{unknown[0]}={options[unknown[0]]!r} does not apply to a trainable file; "
             f"allowed are {', '.join(OPTIONS)}"
         )
-    asked = with_recorded_range(model, ConversionOptions(**options))
-    if runs_apart(model, isolated):
-        from convert.isolation import build_isolated as build
-    else:
-        from convert.on_device.build import build
-    made = build(model, batch_size, representative_dataset, asked, progress or (lambda step: None))
-    return made if path is None else made.save(path)
+    arguments = checked_arguments(model, representative_dataset, ConversionOptions(**options))
+    arguments["batch_size"] = batch_size
+    file = run("convert.on_device.build:build", model, arguments, isolated, progress)
+    return file if path is None else file.save(path)

@@ -1,4 +1,4 @@
-"""What quantize_model of tensorflow-model-optimization makes of a network, mended in two places."""
+"""What quantize_model of tensorflow-model-optimization returns, mended in two places."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from convert.optimize.legacy import rebuild
 RANGE_IMAGES = 256
 RANGE_BATCH = 16
 WRAPPED = "quant_"
-"""What tensorflow-model-optimization puts in front of the name of a layer that it wraps."""
+"""Prefix that tensorflow-model-optimization adds to the name of a layer that it wraps."""
 
 
 def aware_twin(legacy: Any, model: keras.Model, images: np.ndarray) -> Any:
@@ -22,7 +22,7 @@ def aware_twin(legacy: Any, model: keras.Model, images: np.ndarray) -> Any:
         images: float32 (count, height, width, channels), preprocessed; some of them tell ranges.
 
     Raises:
-        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named.
+        ValueError: a layer, named, that tf_keras or tensorflow-model-optimization lacks.
     """
     from tensorflow_model_optimization.quantization.keras import quantize_model
 
@@ -39,7 +39,7 @@ def aware_twin(legacy: Any, model: keras.Model, images: np.ndarray) -> Any:
 
 
 def _in_order(legacy: Any, aware: Any, twin: Any) -> Any:
-    """Give layers of several inputs their inputs in the order that they had.
+    """Return a model whose layers take their inputs in the order that the network has.
 
     Where branches meet, quantize_model takes the inputs in the order of its list of layers, which
     its own rewriting has changed: a concatenation may come out swapped, and another function.
@@ -60,8 +60,8 @@ def _in_order(legacy: Any, aware: Any, twin: Any) -> Any:
         # Built from it, and built again when it is called, a layer would have weights twice.
         entry.pop("build_config", None)
         order = wanted.get(entry["config"]["name"].removeprefix(WRAPPED), [])
-        found = sources(entry)
-        if found != order and sorted(found) == sorted(order):
+        present = sources(entry)
+        if present != order and sorted(present) == sorted(order):
             entry["inbound_nodes"][0].sort(key=lambda connection: order.index(connection[0]))
             swapped = True
     if not swapped:
@@ -96,9 +96,9 @@ def _start_ranges(
     watched = legacy.Model(twin.inputs, [twin.get_layer(name).output for name, _, _ in limits])
     lowest, highest = np.zeros(len(limits)), np.zeros(len(limits))
     for start in range(0, len(images), RANGE_BATCH):
-        found = watched(images[start : start + RANGE_BATCH], training=False)
-        lowest = np.minimum(lowest, [np.min(value) for value in found])
-        highest = np.maximum(highest, [np.max(value) for value in found])
+        values = watched(images[start : start + RANGE_BATCH], training=False)
+        lowest = np.minimum(lowest, [np.min(value) for value in values])
+        highest = np.maximum(highest, [np.max(value) for value in values])
     for (_, low, high), least, most in zip(limits, lowest, highest, strict=True):
         low.assign(least)
         high.assign(most)

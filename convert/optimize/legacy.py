@@ -19,7 +19,7 @@ UNKNOWN = ("batch_shape", "optional", "dtype", "build_config", "quantization_con
 
 @contextmanager
 def legacy_keras() -> Iterator[ModuleType]:
-    """Give the tf_keras module, and leave the environment as it was.
+    """Yield the tf_keras module, and leave the environment as it was.
 
     Importing tensorflow-model-optimization sets a switch that makes other code, and child
     processes, take Keras 2 for Keras.
@@ -49,13 +49,13 @@ def rebuild(model: keras.Model) -> Any:
         model: a functional or sequential Keras 3 model without models inside it, with one input.
 
     Raises:
-        ValueError: a layer that tf_keras does not have, named; or outputs that differ by more
+        ValueError: a layer, named, that tf_keras does not have; or outputs that differ by more
             than 1e-5 of the largest.
     """
     with legacy_keras() as legacy:
         config = _functional_config(model)
         tensors: dict[str, Any] = {}
-        made: dict[str, Any] = {}
+        layers: dict[str, Any] = {}
         for entry in config["layers"]:
             name = entry["config"]["name"]
             if entry["class_name"] == "InputLayer":
@@ -65,22 +65,22 @@ def rebuild(model: keras.Model) -> Any:
                 raise ValueError(f"layer {name!r} is called several times, which is not rebuilt")
             layer = model.get_layer(name)
             sources = _sources(entry["inbound_nodes"][0])
-            given = [tensors[source] for source in sources]
+            inputs = [tensors[source] for source in sources]
             if type(layer).__name__ in MOVING_CHANNELS:
-                tensors[name] = MOVING_CHANNELS[type(layer).__name__](legacy, layer, given[0])
+                tensors[name] = MOVING_CHANNELS[type(layer).__name__](legacy, layer, inputs[0])
                 continue
-            made[name] = _translate(legacy, layer, entry)
-            tensors[name] = made[name](given if len(given) > 1 else given[0])
-        inputs = tensors[config["layers"][0]["config"]["name"]]
-        rebuilt = legacy.Model(inputs, tensors[model.layers[-1].name], name=model.name)
-        for name, layer in made.items():
+            layers[name] = _translate(legacy, layer, entry)
+            tensors[name] = layers[name](inputs if len(inputs) > 1 else inputs[0])
+        first = tensors[config["layers"][0]["config"]["name"]]
+        rebuilt = legacy.Model(first, tensors[model.layers[-1].name], name=model.name)
+        for name, layer in layers.items():
             layer.set_weights(model.get_layer(name).get_weights())
     _check_equal(model, rebuilt)
     return rebuilt
 
 
 def copy_weights(rebuilt: Any, model: keras.Model) -> None:
-    """Give a Keras 3 model the weights of its tf_keras twin.
+    """Set the weights of a Keras 3 model to those of its tf_keras twin.
 
     Raises:
         ValueError: a layer whose weights have another form there.
@@ -106,11 +106,11 @@ def _functional_config(model: keras.Model) -> dict[str, Any]:
 
 def _sources(node: dict[str, Any]) -> list[str]:
     """Return the names of the layers whose outputs a call takes."""
-    found: list[str] = []
+    names: list[str] = []
 
     def visit(value: Any) -> None:
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-            found.append(value["config"]["keras_history"][0])
+            names.append(value["config"]["keras_history"][0])
         elif isinstance(value, dict):
             for part in value.values():
                 visit(part)
@@ -120,7 +120,7 @@ def _sources(node: dict[str, Any]) -> list[str]:
 
     visit(node["args"])
     visit(node["kwargs"])
-    return found
+    return names
 
 
 def _translate(legacy: ModuleType, layer: Any, entry: dict[str, Any]) -> Any:
@@ -176,10 +176,10 @@ def _check_equal(model: keras.Model, rebuilt: Any) -> None:
     shape = tuple(model.inputs[0].shape[1:])
     images = np.random.default_rng(0).uniform(-1, 1, (4, *shape)).astype(np.float32)
     expected = keras.ops.convert_to_numpy(model(images, training=False))
-    found = np.asarray(rebuilt(images, training=False))
-    difference = np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-9)
+    outputs = np.asarray(rebuilt(images, training=False))
+    difference = np.abs(outputs - expected).max() / max(float(np.abs(expected).max()), 1e-9)
     if not difference <= TOLERANCE:
         raise ValueError(
             f"model {model.name!r} rebuilt in tf_keras differs by {difference:.2g} of its largest "
-            f"output; at most {TOLERANCE:g} is expected"
+            f"output; allowed is at most {TOLERANCE:g}"
         )

@@ -8,24 +8,27 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert.converter import TFLiteModel
 from convert.lowering import lower
 from convert.modes import io_dtype_for, mode_named
 from convert.optimize.aware import aware_twin
 from convert.optimize.legacy import copy_weights, legacy_keras, rebuild
 from convert.quiet import quiet
+from convert.tflite import flatbuffer
+from convert.tflite.inspection import inspect_tflite
+from convert.tflite.sidecar import Sidecar
+from convert.tflite_model import TFLiteModel
 
 FINAL_SHARE = 0.5
-"""Share of the pruning steps after which the asked sparsity is reached."""
+"""Share of the training steps after which the wanted sparsity is reached."""
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How the network is trained on while it is quantized, pruned or clustered.
+    """How the network is trained further while it is quantized, pruned or clustered.
 
     Attributes:
         epochs: passes over the images.
-        batch_size: images a step.
+        batch_size: images per step.
         learning_rate: of Adam; a tenth or less of what trained the network.
         seed: of the order of images.
     """
@@ -45,7 +48,7 @@ class FineTuning:
                               ("learning_rate", "above 0")):  # fmt: skip
             value = getattr(self, name)
             if value <= 0:
-                raise ValueError(f"{name} has to be {allowed}, got {value}")
+                raise ValueError(f"{name}={value} is too small; allowed are values {allowed}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary that JSON can hold."""
@@ -59,6 +62,8 @@ def quantization_aware(
     tuning: FineTuning | None = None,
     *,
     io_dtype: str = "int8",
+    input_range: tuple[float, float] | None = None,
+    class_names: Sequence[str] | None = None,
     progress: Callable[[str], Any] | None = None,
 ) -> TFLiteModel:
     """Train a model further with rounding simulated in it, and convert it to int8.
@@ -73,13 +78,15 @@ def quantization_aware(
         labels: (count,) class indices.
         tuning: how to train.
         io_dtype: "int8", "uint8" or "float32".
+        input_range: (low, high) of the images, for the sidecar.
+        class_names: names of the classes, for the sidecar.
         progress: called with a line for each step.
 
     Returns:
         The int8 file, with `facts["training"]` telling how it was trained.
 
     Raises:
-        ValueError: a layer that tf_keras or tensorflow-model-optimization lacks, named.
+        ValueError: a layer, named, that tf_keras or tensorflow-model-optimization lacks.
     """
     tuning = tuning or FineTuning()
     dtype = io_dtype_for(mode_named("int8"), io_dtype)
@@ -90,7 +97,17 @@ def quantization_aware(
         aware = aware_twin(legacy, model, images)
         _fit(legacy, aware, model, images, labels, tuning, progress)
         content = _convert_aware(aware, tuple(model.inputs[0].shape[1:]), dtype)
-    return _described(content, model, dtype, tuning, time.perf_counter() - began)
+    sidecar = Sidecar.of(
+        inspect_tflite(content),
+        mode_named("int8"),
+        dtype,
+        seconds=time.perf_counter() - began,
+        model=model.name,
+        input_range=None if input_range is None else list(input_range),
+        class_names=None if class_names is None else list(class_names),
+        training={"method": "quantization-aware training", **tuning.to_dict()},
+    )
+    return TFLiteModel(content, sidecar)
 
 
 def pruned(
@@ -116,10 +133,12 @@ def pruned(
         progress: called with a line for each step.
 
     Raises:
-        ValueError: a share outside of 0 to 1, or a layer without counterpart, named.
+        ValueError: a share outside of 0 to 1, or a layer without counterpart; the error names it.
     """
     if not 0 < sparsity < 1:
-        raise ValueError(f"sparsity={sparsity!r} has to be between 0 and 1")
+        raise ValueError(
+            f"sparsity={sparsity!r} is no share of weights; allowed are values between 0 and 1"
+        )
     tuning = tuning or FineTuning()
     steps = tuning.epochs * -(-len(images) // tuning.batch_size)
 
@@ -156,15 +175,15 @@ def clustered(
         model: a trained Keras 3 classifier, which stays as it is.
         images: float32 (count, height, width, channels), preprocessed.
         labels: (count,) class indices.
-        clusters: number of different weights a layer, 2 or more.
+        clusters: number of different weights per layer, 2 or more.
         tuning: how to train.
         progress: called with a line for each step.
 
     Raises:
-        ValueError: fewer than two clusters, or a layer without counterpart, named.
+        ValueError: fewer than two clusters, or a layer without counterpart; the error names it.
     """
     if clusters < 2:
-        raise ValueError(f"clusters={clusters!r} has to be 2 or more")
+        raise ValueError(f"clusters={clusters!r} are too few; allowed are 2 and more")
     tuning = tuning or FineTuning()
 
     def wrap(twin: Any, clustering: Any) -> tuple[Any, list[Any], Callable]:
@@ -239,8 +258,6 @@ def _fit(
 def _convert_aware(aware: Any, shape: tuple[int, ...], dtype: str) -> bytes:
     import tensorflow as tf
 
-    from convert.tflite import flatbuffer
-
     signature = [tf.TensorSpec((1, *shape), tf.float32, name="images")]
     function = tf.function(lambda x: aware(x, training=False), input_signature=signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -250,22 +267,3 @@ def _convert_aware(aware: Any, shape: tuple[int, ...], dtype: str) -> bytes:
     converter.inference_input_type = tf.as_dtype(dtype)
     converter.inference_output_type = tf.as_dtype(dtype)
     return flatbuffer.finish(bytes(converter.convert()))
-
-
-def _described(
-    content: bytes, model: keras.Model, dtype: str, tuning: FineTuning, seconds: float
-) -> TFLiteModel:
-    from convert.pipeline import describe
-    from convert.tflite.inspection import inspect_tflite
-
-    training = {"method": "quantization-aware training", **tuning.to_dict()}
-    facts = describe(
-        mode_named("int8"),
-        dtype,
-        inspect_tflite(content),
-        seconds,
-        model=model.name,
-        output="model",
-        training=training,
-    )
-    return TFLiteModel(content, "int8", facts)

@@ -1,7 +1,7 @@
-"""What passes between the layers of a float file on calibration images."""
+"""The activations of a float file on calibration images: values, ranges and histograms."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,18 +24,18 @@ class TensorStatistics:
         channel_mean: mean of each channel.
     """
 
-    histogram: np.ndarray
+    histogram: np.ndarray = field(repr=False)
     low: float
     high: float
-    channel_low: np.ndarray
-    channel_high: np.ndarray
-    channel_mean: np.ndarray
+    channel_low: np.ndarray = field(repr=False)
+    channel_high: np.ndarray = field(repr=False)
+    channel_mean: np.ndarray = field(repr=False)
 
 
 def activations(content: bytes, images: np.ndarray) -> Iterator[dict[int, np.ndarray]]:
     """Yield, image by image, the value of each op's first output by tensor index.
 
-    Runs without delegates, which would hide what is inside.
+    Runs without delegates, whose inside cannot be read.
 
     Args:
         content: a TFLite flatbuffer with float input and batch 1.
@@ -69,14 +69,14 @@ def collect(
     Returns:
         tensor index -> statistics.
     """
-    found: dict[int, _Accumulator] = {}
+    accumulators: dict[int, _Accumulator] = {}
     for values in activations(content, images):
         for index, value in values.items():
-            if index not in found:
+            if index not in accumulators:
                 low, high = limits.get(index, (float(value.min()), float(value.max())))
-                found[index] = _Accumulator(min(low, 0.0), max(high, 0.0))
-            found[index].add(value)
-    return {index: accumulator.result() for index, accumulator in found.items()}
+                accumulators[index] = _Accumulator(min(low, 0.0), max(high, 0.0))
+            accumulators[index].add(value)
+    return {index: accumulator.result() for index, accumulator in accumulators.items()}
 
 
 class _Accumulator:

@@ -23,9 +23,9 @@ def correct_bias(content: bytes, statistics: dict[int, TensorStatistics]) -> byt
     """
     model = flatbuffer.read(content)
     for op in weighted_ops(model):
-        found = statistics.get(op.source)
-        if found is not None and op.bias is not None:
-            op.bias = op.bias - expected_shift(op, found.channel_mean)
+        source = statistics.get(op.source)
+        if source is not None and op.bias is not None:
+            op.bias = op.bias - expected_shift(op, source.channel_mean)
     return flatbuffer.write(model)
 
 

@@ -1,7 +1,7 @@
 """Which channels of a float file may be rescaled, and which of them only together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -15,7 +15,7 @@ RELU6 = schema.ActivationFunctionType.RELU6
 SCALING = (schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU, RELU6)
 """Activations that a positive factor passes through, RELU6 below its limit."""
 CHANNELWISE = ("ADD", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "PAD", "RELU", "RELU6")
-"""Ops that make channel c of the channels c of their inputs, and scale with them."""
+"""Ops that compute channel c from channel c of each input; a factor passes through them."""
 
 NONE = np.zeros(0, int)
 Link = tuple[np.ndarray, np.ndarray]
@@ -25,29 +25,30 @@ Link = tuple[np.ndarray, np.ndarray]
 class Channels:
     """The channels (last axis) of all activations, each with a slot in the arrays.
 
-    A channel that goes through a concatenation, a pool or a sum is the same channel behind it: it
-    can only be rescaled everywhere at once, by the layers that make it and against those that read
-    it. Those of the input, of the output and of any other op are fixed.
+    A channel is still the same channel behind a concatenation, a pool or a sum. It can only be
+    rescaled in all these places at once: by a factor in the layers that compute it, and by its
+    inverse in those that read it. The channels of the model's input and output, and those that any
+    other op reads or computes, are fixed.
 
     Attributes:
         slots: tensor index -> slots of its channels.
-        group: of each slot; channels of one group have one factor.
+        group: group of each slot; the channels of a group share one factor.
         fixed: whether each slot's factor is 1.
-        family: of each slot; tensors with channels of one group are of one family.
-        limited: whether each slot comes out of a RELU6.
+        family: family of each slot; tensors that share a group belong to one family.
+        limited: whether each slot is an output of a RELU6.
         mixed: whether each slot is read by a layer whose weights have one scale for several inputs.
     """
 
-    slots: dict[int, np.ndarray]
-    group: np.ndarray
-    fixed: np.ndarray
-    family: np.ndarray
-    limited: np.ndarray
-    mixed: np.ndarray
+    slots: dict[int, np.ndarray] = field(repr=False)
+    group: np.ndarray = field(repr=False)
+    fixed: np.ndarray = field(repr=False)
+    family: np.ndarray = field(repr=False)
+    limited: np.ndarray = field(repr=False)
+    mixed: np.ndarray = field(repr=False)
 
 
 def channels(model: schema.ModelT) -> Channels:
-    """Look at the ops of a float32 flatbuffer."""
+    """Return the channels of all activations of a float32 flatbuffer."""
     graph = model.subgraphs[0]
     slots = _slots(model)
     scaling = {id(layer.op) for layer in weighted_ops(model) if _reads_channels(layer, slots)}
@@ -61,8 +62,8 @@ def channels(model: schema.ModelT) -> Channels:
         limited[slots[target]] = name == "RELU6" or activation == RELU6
         if activation in SCALING and id(op) in scaling:
             mixed[slots[int(op.inputs[0])]] |= name != "DEPTHWISE_CONV_2D"
-        elif activation in SCALING and (found := _links(model, op, slots)) is not None:
-            links += found
+        elif activation in SCALING and (passed := _links(model, op, slots)) is not None:
+            links += passed
         else:
             for tensor in (*op.inputs, *op.outputs):
                 fixed[slots.get(int(tensor), NONE)] = True
@@ -86,15 +87,15 @@ def largest_of(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     return largest[group]
 
 
-def _any_of(found: np.ndarray, group: np.ndarray) -> np.ndarray:
-    return largest_of(found, group) > 0
+def _any_of(flags: np.ndarray, group: np.ndarray) -> np.ndarray:
+    return largest_of(flags, group) > 0
 
 
 def _slots(model: schema.ModelT) -> dict[int, np.ndarray]:
     graph = model.subgraphs[0]
-    made = (int(tensor) for op in graph.operators for tensor in op.outputs)
+    outputs = (int(tensor) for op in graph.operators for tensor in op.outputs)
     slots, start = {}, 0
-    for tensor in [*map(int, graph.inputs), *made]:
+    for tensor in [*map(int, graph.inputs), *outputs]:
         shape = graph.tensors[tensor].shape
         width = int(shape[-1]) if shape is not None and len(shape) else 1
         slots[tensor] = np.arange(start, start := start + width)
@@ -111,7 +112,7 @@ def _reads_channels(layer: WeightedOp, slots: dict[int, np.ndarray]) -> bool:
 def _links(
     model: schema.ModelT, op: schema.OperatorT, slots: dict[int, np.ndarray]
 ) -> list[Link] | None:
-    """Return which channels an op passes on unchanged but for their values; None for others."""
+    """Return pairs of input and output channels that an op passes on; None for other ops."""
     name = flatbuffer.op_name(model, op)
     target = slots[int(op.outputs[0])]
     sources = [slots.get(int(tensor)) for tensor in op.inputs]

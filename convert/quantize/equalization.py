@@ -16,7 +16,7 @@ def equalize(content: bytes, statistics: dict[int, TensorStatistics]) -> bytes:
 
     A channel may be divided by s in the layers that make it and multiplied by s in those that read
     it without changing the function; concatenations, pools and sums in between pass s on. Weights
-    have one scale an output channel, so the layers in front pay nothing; depthwise readers pay
+    have one scale per output channel, so the layers in front pay nothing; depthwise readers pay
     nothing either, and s = reach of the channel / largest reach. Others share their scales over
     input channels and get the square root of that (after Nagel et al., "Data-Free Quantization
     Through Weight Equalization and Bias Correction", ICCV 2019; activation ranges in place of
@@ -31,10 +31,10 @@ def equalize(content: bytes, statistics: dict[int, TensorStatistics]) -> bytes:
         on the images of the statistics meets it at its largest value there, as in any int8 tensor.
     """
     model = flatbuffer.read(content)
-    found = channels(model)
-    factors = _factors(found, statistics)
+    layout = channels(model)
+    factors = _factors(layout, statistics)
     for op in weighted_ops(model):
-        _rescale(op, factors[found.slots[op.source]], factors[found.slots[op.target]])
+        _rescale(op, factors[layout.slots[op.source]], factors[layout.slots[op.target]])
     return flatbuffer.write(model)
 
 
@@ -43,18 +43,18 @@ def can_equalize(content: bytes) -> bool:
     return not channels(flatbuffer.read(content)).fixed.all()
 
 
-def _factors(found: Channels, statistics: dict[int, TensorStatistics]) -> np.ndarray:
-    reach = np.zeros(len(found.group))
-    for tensor, slots in found.slots.items():
+def _factors(layout: Channels, statistics: dict[int, TensorStatistics]) -> np.ndarray:
+    reach = np.zeros(len(layout.group))
+    for tensor, slots in layout.slots.items():
         if tensor in statistics:
             of = statistics[tensor]
             reach[slots] = np.maximum(np.abs(of.channel_low), np.abs(of.channel_high))
-    own, largest = largest_of(reach, found.group), largest_of(reach, found.family)
+    own, largest = largest_of(reach, layout.group), largest_of(reach, layout.family)
     share = np.where(own > 0, own / np.where(largest > 0, largest, 1), 1.0)
-    share = np.where(found.mixed, np.sqrt(share), share)
-    lowest = largest_of(np.where(found.limited, reach / RELU6_LIMIT, 0), found.group)
+    share = np.where(layout.mixed, np.sqrt(share), share)
+    lowest = largest_of(np.where(layout.limited, reach / RELU6_LIMIT, 0), layout.group)
     factors = np.clip(share, np.maximum(lowest, 1 / LARGEST_FACTOR), 1.0)
-    return np.where(found.fixed, 1.0, factors)
+    return np.where(layout.fixed, 1.0, factors)
 
 
 def _rescale(op: WeightedOp, source: np.ndarray, target: np.ndarray) -> None:

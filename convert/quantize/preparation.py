@@ -1,4 +1,4 @@
-"""A float file made ready for the int8 quantizer: weights, biases and ranges as they are to be."""
+"""A float file prepared for the int8 quantizer: its weights, biases and ranges are chosen here."""
 
 from functools import cached_property
 
@@ -24,7 +24,7 @@ Limits = dict[int, tuple[float, float]]
 class Preparation:
     """One float file and its calibration images, prepared for the int8 quantizer in any way.
 
-    What several options have in common is done once.
+    Work that several options share is done once.
     """
 
     def __init__(self, content: bytes, images: np.ndarray) -> None:
@@ -66,7 +66,7 @@ class Preparation:
 
 
 class _Measured:
-    """A float file and what the calibration images say of it, each computed when asked for."""
+    """A float file and what the calibration images tell of it, computed on first use."""
 
     def __init__(self, content: bytes, images: np.ndarray) -> None:
         self.content = content

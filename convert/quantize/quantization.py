@@ -56,7 +56,7 @@ def prepared_int8(content: bytes, io_dtype: str, keep_float: Collection[str] = (
     """Return a float32 flatbuffer that stores its activations' ranges in int8.
 
     Args:
-        content: what `convert.quantize.preparation.Preparation` gives.
+        content: what `convert.quantize.preparation.Preparation` returns.
         io_dtype: "int8", "uint8" or "float32".
         keep_float: names of op output tensors whose ops stay float32.
     """
@@ -105,10 +105,12 @@ def _float16(content: bytes) -> bytes:
 
 
 def _dynamic(content: bytes) -> bytes:
-    """int8 for weights of 1,024 values or more, as TensorFlow's dynamic mode has it: with the small
-    ones in int8 as well, L-Mobilenet's error doubles for 3 % of the file.
-    Depthwise convolutions, which XNNPACK runs in float only, widen theirs when the file is opened,
-    so that the graph stays in one piece."""
+    """Quantize weights of 1,024 values or more, as TensorFlow's dynamic mode does.
+
+    With the smaller ones in int8, too, L-Mobilenet's error doubles for 3 % of the file. The weights
+    of depthwise convolutions, which XNNPACK runs in float only, are widened when the file is
+    opened, so that the graph stays in one piece.
+    """
     from ai_edge_quantizer import recipe
 
     (large,) = recipe.dynamic_legacy_wi8_afp32()

@@ -29,7 +29,9 @@ def choose_range(
     if method not in RANGES:
         raise ValueError(f"ranges={method!r} is unknown; allowed are {', '.join(RANGES)}")
     if not 50 < percentile <= 100:
-        raise ValueError(f"percentile={percentile!r} has to be above 50 and at most 100")
+        raise ValueError(
+            f"percentile={percentile!r} covers no range; allowed are values above 50, up to 100"
+        )
     low, high = min(low, 0.0), max(high, 0.0)
     if method == "minmax" or not histogram.any() or low == high:
         return low, high
@@ -44,9 +46,9 @@ def _percentile(
     edges = np.linspace(low, high, len(histogram) + 1)
     share = np.concatenate([[0.0], np.cumsum(histogram) / histogram.sum()])
     tail = 1 - percentile / 100
-    found_low = np.interp(tail, share, edges) if low < 0 else 0.0
-    found_high = np.interp(1 - tail, share, edges) if high > 0 else 0.0
-    return min(float(found_low), 0.0), max(float(found_high), 0.0)
+    cut_low = np.interp(tail, share, edges) if low < 0 else 0.0
+    cut_high = np.interp(1 - tail, share, edges) if high > 0 else 0.0
+    return min(float(cut_low), 0.0), max(float(cut_high), 0.0)
 
 
 def _least_error(histogram: np.ndarray, low: float, high: float) -> tuple[float, float]:
@@ -54,7 +56,7 @@ def _least_error(histogram: np.ndarray, low: float, high: float) -> tuple[float,
     centers, weights = (edges[1:] + edges[:-1]) / 2, histogram / histogram.sum()
     lows = low * SHRINKS if low < 0 else np.zeros(1)
     highs = high * SHRINKS if high > 0 else np.zeros(1)
-    best, found = np.inf, (low, high)
+    least, best = np.inf, (low, high)
     for tried_low in lows:
         tried_high = highs[:, None]
         clipped = np.clip(centers[None], tried_low, tried_high) - centers[None]
@@ -62,6 +64,6 @@ def _least_error(histogram: np.ndarray, low: float, high: float) -> tuple[float,
         rounding = ((tried_high - tried_low) / LEVELS) ** 2 / 12
         error = (np.where(clipped == 0, rounding, clipped**2) * weights).sum(axis=1)
         index = int(error.argmin())
-        if error[index] < best:
-            best, found = float(error[index]), (float(tried_low), float(highs[index]))
-    return found
+        if error[index] < least:
+            least, best = float(error[index]), (float(tried_low), float(highs[index]))
+    return best

@@ -9,12 +9,12 @@ from convert.tflite import flatbuffer
 POSITIONS = 32
 """Output positions looked at in each image and layer."""
 LARGEST_PATCH = 1536
-"""Layers with more weights an output channel are left to nearest rounding: cost grows cubed."""
+"""Layers with more weights per output channel are rounded to nearest: the cost is cubic."""
 DAMPING = 0.01
 
 
 def round_weights(content: bytes, images: np.ndarray, seed: int = 0) -> bytes:
-    """Put the weights on their int8 grid, each error made good by the weights not yet rounded.
+    """Put the weights on their int8 grid, each error balanced by the weights not yet rounded.
 
     The weights of an output channel are rounded one after the other; the error that one leaves in
     the layer's output, measured by the second moments of its input patches, is spread over the
@@ -42,7 +42,7 @@ def round_weights(content: bytes, images: np.ndarray, seed: int = 0) -> bytes:
 
 
 def rounded(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """Round weights to 255 levels a row, each error spread over the weights that follow.
+    """Round weights to 255 levels per row, each error spread over the weights that follow.
 
     Args:
         weights: (groups, rows, patch).
@@ -62,11 +62,11 @@ def rounded(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     upper = np.linalg.cholesky(inverse).transpose(0, 2, 1)
     for index in range(size):
         column = work[:, :, index]
-        found = np.clip(np.rint(column / scale), -WEIGHT_LEVELS, WEIGHT_LEVELS) * scale
-        found = np.where(largest[..., 0] == index, weights[:, :, index], found)
-        error = (column - found) / upper[:, index, index, None]
+        on_grid = np.clip(np.rint(column / scale), -WEIGHT_LEVELS, WEIGHT_LEVELS) * scale
+        on_grid = np.where(largest[..., 0] == index, weights[:, :, index], on_grid)
+        error = (column - on_grid) / upper[:, index, index, None]
         work[:, :, index + 1 :] -= error[..., None] * upper[:, None, index, index + 1 :]
-        work[:, :, index] = found
+        work[:, :, index] = on_grid
     return work
 
 
@@ -122,11 +122,11 @@ class _Layer:
         columns = random.integers(0, out[1], POSITIONS) * stride[1]
         taps_y = rows[:, None, None] + (np.arange(kernel[0]) * dilation[0])[None, :, None]
         taps_x = columns[:, None, None] + (np.arange(kernel[1]) * dilation[1])[None, None, :]
-        found = padded[taps_y, taps_x].reshape(POSITIONS, int(kernel.prod()), -1)
-        channels = found.shape[2]
+        patches = padded[taps_y, taps_x].reshape(POSITIONS, int(kernel.prod()), -1)
+        channels = patches.shape[2]
         each = 1 if self.op.name == "DEPTHWISE_CONV_2D" else weights.shape[3]
-        found = found.reshape(POSITIONS, int(kernel.prod()), channels // each, each)
-        return found.transpose(0, 2, 1, 3).reshape(POSITIONS, channels // each, -1)
+        patches = patches.reshape(POSITIONS, int(kernel.prod()), channels // each, each)
+        return patches.transpose(0, 2, 1, 3).reshape(POSITIONS, channels // each, -1)
 
     def _grouped(self, weights: np.ndarray) -> np.ndarray:
         """Return weights as (groups, rows, patch)."""

@@ -1,7 +1,7 @@
 """Trying ways to quantize on images held out for it, and keeping what helps."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """The trials made and the one kept."""
+    """All trials, and the one that is kept."""
 
     best: Trial
-    trials: tuple[Trial, ...]
+    trials: tuple[Trial, ...] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the search as a dictionary that JSON can hold."""
@@ -120,9 +120,10 @@ def search(
 ) -> Search:
     """Try the candidates, keep the least divergence, then leave layers in float as needed.
 
-    Without `max_drop` all layers are int8. With it, each layer's worth is measured by leaving it
-    alone in float; the most worthy ones stay in float, 1, 2, 4 ... of them and then as few as do,
-    until the loss on the validation images is at most `max_drop`.
+    Without `max_drop` all layers are int8. With it, each layer is tried alone in float, which shows
+    how much of the loss is its own. Those with the largest share then stay in float: 1, 2, 4 ... of
+    them until the loss on the validation images is at most `max_drop`, and then the fewest of them
+    that keep to it.
 
     Args:
         judge: quantizes and measures.
@@ -135,7 +136,9 @@ def search(
         ValueError: `max_drop` is below zero, or no mixture of int8 and float meets it.
     """
     if max_drop is not None and not max_drop >= 0:
-        raise ValueError(f"max_drop={max_drop!r} has to be 0 or more percentage points")
+        raise ValueError(
+            f"max_drop={max_drop!r} is no loss; allowed are 0 and more percentage points"
+        )
     trials = []
     for index, options in enumerate(judge.candidates):
         progress(f"quantizing, way {index + 1} of {len(judge.candidates)}")
@@ -156,13 +159,14 @@ def search(
         trials.append(judge(replace(best.options, keep_float=tuple(ranked[:count]))))
         return trials[-1]
 
-    found = _fewest(with_float, len(ranked), max_drop)
-    if found is None:
+    mixture = _fewest(with_float, len(ranked), max_drop)
+    if mixture is None:
         raise ValueError(
             f"no mixture of int8 and float loses at most max_drop={max_drop:g} points on the "
-            f"validation images; the best lost {min(trial.loss() for trial in trials):.3g}"
+            f"validation images; the best lost {min(trial.loss() for trial in trials):.3g}. "
+            "Allow more, or use mode float16"
         )
-    return Search(found, tuple(trials))
+    return Search(mixture, tuple(trials))
 
 
 def _fewest(with_float: Callable[[int], Trial], layers: int, bound: float) -> Trial | None:

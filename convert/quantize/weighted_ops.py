@@ -98,7 +98,7 @@ def weighted_ops(model: schema.ModelT) -> Iterator[WeightedOp]:
 
 
 def restore_weights(content: bytes, original: bytes, targets: Collection[str]) -> bytes:
-    """Give layers back the weights and biases that they had.
+    """Return a flatbuffer in which some layers have the weights and biases that they had before.
 
     Args:
         content: a float flatbuffer whose weights were changed.
@@ -118,7 +118,7 @@ def restore_weights(content: bytes, original: bytes, targets: Collection[str]) -
 
 
 def rounding_error(op: WeightedOp) -> np.ndarray:
-    """Return int8 weights minus float weights, with one symmetric scale an output channel."""
+    """Return int8 weights minus float weights, with one symmetric scale per output channel."""
     weights = op.weights
     axis = CHANNEL_AXIS[op.name]
     others = tuple(i for i in range(weights.ndim) if i != axis)

@@ -1,29 +1,31 @@
-"""Representative datasets: collected, checked and described before a conversion starts."""
+"""Representative datasets: checked once, into a `Calibration`, before a conversion starts."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-MINIMUM_IMAGES = 20
-MAXIMUM_IMAGES = 20_000
+from convert.source.images import MINIMUM_IMAGES, check_shape, collect_images, count_distinct
+
 MINIMUM_COVERAGE = 0.6
 """Share of the declared range that the images have to span. Natural images span nearly all of it;
 [0, 1] data for a [-1, 1] model spans half."""
 RANGE_TOLERANCE = 1e-3
+WHAT = "calibration images"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A checked representative dataset.
+    """A representative dataset; `check_calibration` returns checked ones.
 
     Attributes:
         images: float32 of shape (count, height, width, channels), as the model takes them.
         input_range: the range of the model's preprocessing, None when nothing tells it.
         source: where the images come from, for the sidecar.
         indices: positions of the images in that source, so that the choice can be made again.
+        facts: count, statistics and sha256 of the images; empty until they are checked.
     """
 
     images: np.ndarray
@@ -41,6 +43,15 @@ class Calibration:
             indices=None if self.indices is None else list(self.indices),
         )
 
+    def __repr__(self) -> str:
+        count, *shape = np.shape(self.images)
+        size = "x".join(map(str, shape))
+        known = "checked" if self.facts else "not checked"
+        return (
+            f"Calibration({count} images of {size}, input_range={self.input_range}, "
+            f"source={self.source!r}, {known})"
+        )
+
 
 def check_calibration(
     representative_dataset: Any,
@@ -51,10 +62,12 @@ def check_calibration(
 ) -> Calibration:
     """Collect a representative dataset and refuse what would quantize a model badly.
 
+    The images of a `Calibration` that was checked before are not looked at again, unless shape,
+    range or minimum are others.
+
     Args:
-        representative_dataset: an array (count, height, width, channels); an iterable, or a
-            function without arguments that returns one, of images, batches, one-element lists
-            `[batch]`, one-entry dictionaries or (batch, labels) pairs; or a `Calibration`.
+        representative_dataset: a `Calibration`, or one of the forms that
+            `convert.source.images.collect_images` takes.
         input_shape: (height, width, channels) of the model; None takes that of the first image.
         input_range: (low, high) of the model's preprocessing, e.g. (-1.0, 1.0).
         minimum: how many distinct, non-constant images are asked for.
@@ -66,131 +79,50 @@ def check_calibration(
         ValueError: fewer than `minimum` usable images, another shape, values that are no numbers,
             NaN or infinity, values outside of `input_range` or in a small part of it.
     """
-    source, indices = None, None
-    if isinstance(representative_dataset, Calibration):
-        source, indices = representative_dataset.source, representative_dataset.indices
-        input_range = input_range or representative_dataset.input_range
-        representative_dataset = representative_dataset.images
-    images = _collect(representative_dataset, None if input_shape is None else tuple(input_shape))
-    _check_values(images)
-    distinct = _check_variety(images, minimum)
-    if input_range is not None:
-        input_range = _as_range(input_range)
-        check_range(images, input_range)
-    return Calibration(images, input_range, source, indices, _facts(images, distinct))
+    if representative_dataset is None:
+        raise ValueError(f"representative_dataset is missing. Give {WHAT}: this mode needs them")
+    calibration = representative_dataset
+    if not isinstance(calibration, Calibration):
+        calibration = Calibration(calibration)
+    if not calibration.facts:
+        images = collect_images(
+            calibration.images, input_shape, name="representative_dataset", what=WHAT
+        )
+        distinct = count_distinct(images, minimum, what=WHAT)
+        calibration = replace(calibration, images=images, facts=_facts(images, distinct))
+        input_range = input_range or calibration.input_range
+    else:
+        if input_shape is not None:
+            check_shape(calibration.images, input_shape, what=WHAT)
+        if calibration.facts["distinct"] < minimum:
+            count_distinct(calibration.images, minimum, what=WHAT)
+    return calibration if input_range is None else with_range(calibration, input_range)
 
 
-def check_range(images: np.ndarray, input_range: tuple[float, float]) -> None:
-    """Refuse images whose values do not fit the model's preprocessing.
+def with_range(calibration: Calibration, input_range: tuple[float, float]) -> Calibration:
+    """Return checked images with the range of the model's preprocessing, which they have to fit.
 
     Raises:
-        ValueError: values outside of `input_range`, or spanning less than 60 % of it.
+        ValueError: an impossible range, or values outside of it, or spanning less than 60 % of it.
     """
-    low, high = input_range
-    found_low, found_high = float(images.min()), float(images.max())
-    found = f"calibration images span {found_low:.4g} to {found_high:.4g}"
-    expected = f"the model's preprocessing gives {low:g} to {high:g} (input_range)"
-    slack = RANGE_TOLERANCE * (high - low)
-    if found_low < low - slack or found_high > high + slack:
-        raise ValueError(f"{found}, but {expected}; preprocess them as in training")
-    if found_high - found_low < MINIMUM_COVERAGE * (high - low):
-        raise ValueError(
-            f"{found}, {(found_high - found_low) / (high - low):.0%} of the expected range, "
-            f"and {expected}; preprocess them as in training"
-        )
-
-
-def _as_range(input_range: tuple[float, float]) -> tuple[float, float]:
     low, high = (float(bound) for bound in input_range)
     if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"input_range={input_range!r} has to be (low, high), low below high")
-    return low, high
-
-
-def _collect(dataset: Any, shape: tuple[int, ...] | None) -> np.ndarray:
-    if dataset is None:
-        raise ValueError("representative_dataset is missing: this mode needs calibration images")
-    if callable(dataset):
-        dataset = dataset()
-    if isinstance(dataset, np.ndarray):
-        return _as_batch(dataset, dataset.shape[1:] if shape is None else shape, copy=False)
-    if not isinstance(dataset, Iterable) or isinstance(dataset, str | bytes | Mapping):
         raise ValueError(
-            "representative_dataset has to be an array, an iterable of arrays or a function that "
-            f"returns one, not {type(dataset).__name__}"
+            f"input_range={input_range!r} is no range; allowed are two finite numbers, "
+            "the lower one first"
         )
-    batches: list[np.ndarray] = []
-    count = 0
-    for item in dataset:
-        if shape is None:
-            shape = np.shape(_first_input(item))[-3:]
-        batches.append(_as_batch(_first_input(item), shape))
-        count += len(batches[-1])
-        if count > MAXIMUM_IMAGES:
-            raise ValueError(
-                f"representative_dataset yields more than {MAXIMUM_IMAGES} images; "
-                "a few hundred are enough"
-            )
-    if not batches:
-        raise ValueError("representative_dataset is empty")
-    return np.concatenate(batches)
-
-
-def _first_input(item: Any) -> Any:
-    """Take the images out of the item forms of TFLite, Keras and tf.data."""
-    if isinstance(item, Mapping):
-        if len(item) != 1:
-            raise ValueError(
-                f"a representative_dataset item has the keys {sorted(map(str, item))}; "
-                "a model with one input takes one key"
-            )
-        return next(iter(item.values()))
-    if isinstance(item, tuple | list) and len(item) in (1, 2) and np.ndim(item[0]) >= 3:
-        return item[0]
-    return item
-
-
-def _as_batch(item: Any, shape: tuple[int, ...], *, copy: bool = True) -> np.ndarray:
-    """Return float32 images; a copy, because generators may fill one array again and again."""
-    array = np.asarray(item)
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"calibration images have dtype {array.dtype}; numbers are expected")
-    if array.shape == shape:
-        array = array[None]
-    if array.shape[1:] != shape or not len(array):
+    smallest, largest = calibration.facts["min"], calibration.facts["max"]
+    span = f"{WHAT} span {smallest:.4g} to {largest:.4g}"
+    expected = f"the model's preprocessing gives {low:g} to {high:g} (input_range)"
+    slack = RANGE_TOLERANCE * (high - low)
+    if smallest < low - slack or largest > high + slack:
+        raise ValueError(f"{span}; {expected}. Preprocess them as in training")
+    if largest - smallest < MINIMUM_COVERAGE * (high - low):
         raise ValueError(
-            f"calibration images have shape {array.shape}; the model takes (count, "
-            f"{', '.join(map(str, shape))})"
+            f"{span}, {(largest - smallest) / (high - low):.0%} of the expected range; {expected}. "
+            "Preprocess them as in training"
         )
-    return array.astype(np.float32, copy=copy)
-
-
-def _check_values(images: np.ndarray) -> None:
-    bad = np.array([not np.isfinite(image).all() for image in images])
-    if bad.any():
-        raise ValueError(
-            f"{int(bad.sum())} of {len(images)} calibration images hold NaN or infinity, "
-            f"the first at index {int(bad.argmax())}"
-        )
-
-
-def _check_variety(images: np.ndarray, minimum: int) -> int:
-    """Count distinct images that are not constant; refuse too few."""
-    if len(images) < minimum:
-        raise ValueError(f"{len(images)} calibration images given; at least {minimum} are needed")
-    flat = images.reshape(len(images), -1)
-    varied = np.flatnonzero(np.ptp(flat, axis=1) > 0)
-    if not len(varied):
-        raise ValueError(f"all {len(images)} calibration images are constant (one value each)")
-    distinct = len({hashlib.sha256(flat[index].tobytes()).digest() for index in varied})
-    if len(images) > 1 and distinct == 1:
-        raise ValueError(f"the {len(images)} calibration images are one image repeated")
-    if distinct < minimum:
-        raise ValueError(
-            f"only {distinct} of {len(images)} calibration images are distinct and not constant; "
-            f"at least {minimum} are needed"
-        )
-    return distinct
+    return replace(calibration, input_range=(low, high))
 
 
 def _facts(images: np.ndarray, distinct: int) -> dict[str, Any]:

@@ -40,24 +40,32 @@ def check_model(model: Any) -> None:
             outputs, a size that is not fixed, or a Lambda layer.
     """
     if not isinstance(model, keras.Model):
-        raise ValueError(f"model has to be a keras.Model or the path of one, not {type(model)!r}")
+        raise ValueError(
+            f"model={model!r:.60} is no model; allowed are a keras.Model or the path of a "
+            ".keras file"
+        )
     if not model.built or not getattr(model, "inputs", None):
         raise ValueError(
-            f"model {model.name!r} is not built as a functional or sequential model; "
-            "build it with a fixed input shape first"
+            f"model {model.name!r} is not built; allowed are functional and sequential models. "
+            "Build it with a fixed input shape first"
         )
     for what, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         if len(tensors) != 1:
             names = ", ".join(tensor.name for tensor in tensors)
-            raise ValueError(f"model {model.name!r} has {len(tensors)} {what} ({names}), not one")
+            raise ValueError(
+                f"model {model.name!r} has {len(tensors)} {what} ({names}); allowed is one"
+            )
     shape = tuple(model.inputs[0].shape[1:])
     if None in shape:
-        raise ValueError(f"model {model.name!r} has an input of open size {shape}; fix the size")
+        raise ValueError(
+            f"model {model.name!r} has an input of open size {shape}; allowed are fixed sizes. "
+            "Build it with a fixed input shape"
+        )
     for layer in flat_layers(model):
         if isinstance(layer, keras.layers.Lambda):
             raise ValueError(
-                f"layer {layer.name!r} is a Lambda layer, whose Python code a file cannot hold; "
-                "write it as a layer or with keras.ops"
+                f"layer {layer.name!r} is a Lambda layer, whose Python code a file cannot hold. "
+                "Write it as a layer of its own or with keras.ops"
             )
 
 
@@ -92,7 +100,7 @@ def float_tflite(model: keras.Model, *, allow_select_ops: bool = False) -> bytes
                 tf.lite.OpsSet.TFLITE_BUILTINS,
                 tf.lite.OpsSet.SELECT_TF_OPS,
             ]
-    hint = "" if allow_select_ops else "; allow_select_ops=True keeps those that TensorFlow runs"
+    hint = "" if allow_select_ops else ". allow_select_ops=True keeps those that TensorFlow runs"
     return run_converter(converter, hint)
 
 
@@ -104,8 +112,8 @@ def check_backend() -> None:
     """
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"conversion runs on Keras' TensorFlow backend, not {keras.backend.backend()!r}; "
-            "save the model and give the path of the .keras file"
+            f"conversion works on Keras' TensorFlow backend only; this is "
+            f"{keras.backend.backend()}. Save the model and give the path of the .keras file"
         )
 
 

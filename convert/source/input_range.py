@@ -74,7 +74,7 @@ def check_against_statistics(model: keras.Model, images: np.ndarray) -> None:
             f"calibration images span {images.min():.4g} to {images.max():.4g}, with which the "
             f"input of layer {norm.name!r} is unlike what the model was trained on (variance off "
             f"by a factor of {factor:.3g}, mean by {deviations:.3g} standard deviations in the "
-            "median channel); preprocess them as in training, or declare input_range=(low, high)"
+            "median channel). Preprocess them as in training, or declare input_range=(low, high)"
         )
 
 
@@ -100,7 +100,7 @@ def _first_batch_norm(model: keras.Model) -> keras.layers.Layer | None:
 
 
 def _input_of(layer: keras.layers.Layer, model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return what `layer`, anywhere inside `model`, is given when the model sees the images."""
+    """Return the input of `layer`, anywhere inside `model`, when the model runs on the images."""
     seen: list[np.ndarray] = []
     call = layer.call
 

@@ -1,4 +1,4 @@
-"""What can be told of a `.keras` file without loading Keras."""
+"""What a `.keras` file tells without Keras being loaded."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ def check_keras_file(path: str | Path) -> None:
     if not zipfile.is_zipfile(path):
         start = path.read_bytes()[:8]
         raise ValueError(
-            f"{path} is no .keras file: a zip archive is expected, found {path.stat().st_size} "
-            f"bytes that start with {start!r} (foreign or truncated)"
+            f"{path} is no .keras file: its {path.stat().st_size} bytes start with {start!r} "
+            "(foreign or truncated); expected is a zip archive"
         )
     with zipfile.ZipFile(path) as archive:
         missing = PARTS - set(archive.namelist())

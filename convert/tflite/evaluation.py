@@ -31,7 +31,7 @@ def predict(
         model: path or content of a .tflite file with batch 1.
         images: (count, height, width, channels), as the model takes them or as `preprocess` does.
         preprocess: turns a chunk of images into float32 model input.
-        workers: number of threads; None for one a core.
+        workers: number of threads; None for one per core.
         use_xnnpack: whether to run with the XNNPACK delegate.
         progress: called with the number of images done after each chunk.
 
@@ -62,14 +62,14 @@ def predict(
         return len(chunk)
 
     with ThreadPoolExecutor(workers) as pool:
-        for done in pool.map(run, range(len(parts))):
+        for count in pool.map(run, range(len(parts))):
             if progress is not None:
-                progress(done)
+                progress(count)
     return np.concatenate(parts) if parts else np.empty((0, runners[0].classes), np.float32)
 
 
 def quantize_input(images: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """Turn real values into what an interpreter's input takes.
+    """Return real values as an interpreter's input takes them.
 
     Args:
         images: real values.
@@ -85,7 +85,7 @@ def quantize_input(images: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
 
 
 def dequantize_output(values: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """Turn what an interpreter's output gives into real values, float32."""
+    """Return the values of an interpreter's output as real ones, float32."""
     if values.dtype.kind == "f":
         return values.astype(np.float32, copy=False)
     scale, zero_point = detail["quantization"]

@@ -57,7 +57,7 @@ def without_range(content: bytes) -> list[str]:
 
 
 def finish(content: bytes, output: str = "model") -> bytes:
-    """Give a freshly converted float file its output form, tensor names and signature.
+    """Return a freshly converted float file with its output form, tensor names and signature.
 
     Args:
         content: a float32 flatbuffer with one input and one output.

@@ -68,7 +68,7 @@ def inspect_tflite(source: str | Path | bytes) -> FileFacts:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: truncated or foreign; the message names the file and what was found.
+        ValueError: a truncated or foreign file; the message names it and how it starts.
     """
     name, content = _read(source)
     ops, custom, nodes = _count_ops(name, content)
@@ -124,8 +124,8 @@ def _read(source: str | Path | bytes) -> tuple[str, bytes]:
 def _check_identifier(name: str, start: bytes, size: int) -> None:
     if start[4:8] != IDENTIFIER:
         raise ValueError(
-            f"{name} is no .tflite file: {IDENTIFIER!r} is expected at byte 4, found {size} bytes "
-            f"that start with {start!r}"
+            f"{name} is no .tflite file: its {size} bytes start with {start!r}; expected is "
+            f"{IDENTIFIER!r} at byte 4"
         )
 
 

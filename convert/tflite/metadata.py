@@ -77,12 +77,18 @@ def with_metadata(content: bytes, metadata: Metadata) -> bytes:
     source, target = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
     if len(source.shape) != 4 or source.shape[3] not in (1, 3):
         raise ValueError(
-            f"metadata describes images; the file's input has the shape {tuple(source.shape)}"
+            f"the file's input has the shape {tuple(source.shape)}; allowed is (1, height, width, "
+            "1 or 3), as metadata describes images"
         )
     if metadata.labels and len(metadata.labels) != target.shape[-1]:
-        raise ValueError(f"{len(metadata.labels)} labels given for {target.shape[-1]} outputs")
+        raise ValueError(
+            f"metadata has {len(metadata.labels)} labels; allowed are {target.shape[-1]}, as many "
+            "as outputs, or none"
+        )
     if any("\n" in label or not label.strip() for label in metadata.labels):
-        raise ValueError(f"labels have to be single lines of text: {metadata.labels!r:.200}")
+        raise ValueError(
+            f"labels={metadata.labels!r:.200} are not all names; allowed are single lines of text"
+        )
     kept = [entry for entry in model.metadata or [] if entry.name != BUFFER_NAME]
     entry = schema.MetadataT()
     entry.name, entry.buffer = BUFFER_NAME, len(model.buffers)

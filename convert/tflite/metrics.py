@@ -4,7 +4,7 @@ import numpy as np
 
 
 def class_scores(outputs: np.ndarray, *, squashed: bool | None = None) -> np.ndarray:
-    """Return one score a class, for one-unit outputs too.
+    """Return one score per class, for one-unit outputs too.
 
     Args:
         outputs: (count, classes), or (count, 1) for two classes in one unit.
@@ -67,6 +67,6 @@ def divergence(scores: np.ndarray, reference: np.ndarray) -> float:
 
     A finer measure than agreement: every image counts, not those alone whose class changes.
     """
-    expected, found = softmax(reference.astype(np.float64)), softmax(scores.astype(np.float64))
-    ratio = np.log(np.maximum(expected, 1e-12)) - np.log(np.maximum(found, 1e-12))
+    expected, actual = softmax(reference.astype(np.float64)), softmax(scores.astype(np.float64))
+    ratio = np.log(np.maximum(expected, 1e-12)) - np.log(np.maximum(actual, 1e-12))
     return float((expected * ratio).sum(axis=1).mean())

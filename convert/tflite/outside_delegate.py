@@ -1,4 +1,4 @@
-"""What lowering did, and what still leaves the delegate, by layer name."""
+"""What a written file leaves outside of the delegate, by layer name."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,33 +7,6 @@ from typing import Any
 from android_bench import worker
 from convert.tflite.interpreter import open_interpreter
 from convert.tflite.tensor_names import layer_of
-
-
-@dataclass(frozen=True)
-class LoweringReport:
-    """What was rewritten.
-
-    Attributes:
-        form: deployment form of condensed layers, None where the model has none.
-        rewrites: by the name of a rewrite, the names of the layers that it replaced.
-    """
-
-    form: str | None
-    rewrites: dict[str, tuple[str, ...]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that JSON can hold."""
-        return {
-            "form": self.form,
-            "rewrites": {name: list(names) for name, names in self.rewrites.items()},
-        }
-
-    def __str__(self) -> str:
-        lines = [f"condensed layers as {self.form!r}"] if self.form else []
-        lines += [
-            f"{name}: {len(names)} ({', '.join(names)})" for name, names in self.rewrites.items()
-        ]
-        return "\n".join(lines) or "nothing to rewrite"
 
 
 @dataclass(frozen=True)

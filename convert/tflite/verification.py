@@ -59,21 +59,21 @@ def compare_with_keras(
         file_squash: the same of the file.
     """
     expected = np.asarray(expected, np.float32).reshape(len(images), -1)
-    found = predict(content, images)
+    outputs = predict(content, images)
     lead, spread = _lead(expected, model_squash, file_squash)
     decidable = lead > max(DECIDABLE_LEAD * spread, DECIDABLE_STEPS * step)
     if model_squash and not file_squash:
-        found = _squash(found, model_squash)
+        outputs = _squash(outputs, model_squash)
     elif file_squash and not model_squash:
         expected = _squash(expected, file_squash)
     squashed = bool(model_squash or file_squash)
-    scores = metrics.class_scores(found, squashed=squashed)
+    scores = metrics.class_scores(outputs, squashed=squashed)
     reference = metrics.class_scores(expected, squashed=squashed)
     same = scores.argmax(axis=1) == reference.argmax(axis=1)
     largest = max(float(np.abs(expected).max()), 1e-9)
     return Verification(
         images=len(images),
-        largest_difference=float(np.abs(found - expected).max()) / largest,
+        largest_difference=float(np.abs(outputs - expected).max()) / largest,
         decidable=int(decidable.sum()),
         agreement=float(same[decidable].mean()) if decidable.any() else None,
     )
@@ -98,7 +98,7 @@ def _squash(logits: np.ndarray, kind: str) -> np.ndarray:
     return metrics.softmax(logits) if kind == "SOFTMAX" else 1 / (1 + np.exp(-logits))
 
 
-def check_verification(found: Verification, mode: Mode) -> None:
+def check_verification(verification: Verification, mode: Mode) -> None:
     """Refuse a file that does not compute what its model does.
 
     Raises:
@@ -106,15 +106,16 @@ def check_verification(found: Verification, mode: Mode) -> None:
             one names another class on more than a fifth of the decidable images.
     """
     if mode.weights == mode.activations == "float32":
-        if not found.largest_difference <= FLOAT_TOLERANCE:
+        if not verification.largest_difference <= FLOAT_TOLERANCE:
             raise ValueError(
                 f"the {mode.name} file differs from the Keras model by "
-                f"{found.largest_difference:.2g} of its largest output on {found.images} images; "
-                f"at most {FLOAT_TOLERANCE:g} is expected (verify=False keeps it)"
+                f"{verification.largest_difference:.2g} of its largest output on "
+                f"{verification.images} images; allowed is at most {FLOAT_TOLERANCE:g}. "
+                "verify=False keeps the file"
             )
-    elif found.agreement is not None and found.agreement < MINIMUM_AGREEMENT:
+    elif verification.agreement is not None and verification.agreement < MINIMUM_AGREEMENT:
         raise ValueError(
-            f"the {mode.name} file names the Keras model's class on {found.agreement:.0%} of "
-            f"{found.decidable} images; at least {MINIMUM_AGREEMENT:.0%} are expected "
-            "(verify=False keeps it)"
+            f"the {mode.name} file names the Keras model's class on {verification.agreement:.0%} "
+            f"of {verification.decidable} images; allowed are at least {MINIMUM_AGREEMENT:.0%}. "
+            "verify=False keeps the file"
         )

@@ -11,12 +11,12 @@ from keras_lwcnn.condensation.state import condensable_layers, condense_classifi
 
 
 class Condensation(keras.callbacks.Callback):
-    """Prunes the learned groups of a model while it is trained.
+    """Prune the learned groups of a model while it is trained.
 
-    Masks and stages are weights of the model: a training that goes on from a saved model or
-    checkpoint, at whatever step it was written, goes on pruning where it was. In a schedule of
-    epochs the progress within an epoch counts too, where the number of its steps is known; in one
-    of steps, the optimizer's iterations count, which a checkpoint has to restore.
+    Masks and stages are weights of the model, so that a training that is resumed from a saved
+    model or checkpoint, written at any step, goes on pruning where it was. A schedule of epochs
+    counts the progress within an epoch, too, where the number of its steps is known. A schedule
+    of steps counts the optimizer's iterations, which a checkpoint has to restore.
 
     Args:
         schedule: when to prune.
@@ -60,7 +60,7 @@ class Condensation(keras.callbacks.Callback):
         if not layers:
             raise ValueError(
                 f"{self.model.name!r} has no learned group convolution to condense; layers of "
-                "type LearnedGroupConv2D are needed"
+                "type LearnedGroupConv2D are needed. Leave the callback out."
             )
         unfinished = [layer for layer in layers if layer.stage < layer.last_stage]
         for layer in unfinished:
@@ -71,12 +71,12 @@ class Condensation(keras.callbacks.Callback):
 
     def _claim(self, layer: Any) -> None:
         numbers = np.asarray(self.schedule.fingerprint(), "float32")
-        found = ops.convert_to_numpy(layer.schedule)
-        if found.any() and not np.allclose(found, numbers):
+        earlier = ops.convert_to_numpy(layer.schedule)
+        if earlier.any() and not np.allclose(earlier, numbers):
             raise ValueError(
-                f"{layer.name!r} was condensed up to stage {layer.stage} by "
-                f"{CondensationSchedule.from_fingerprint(found)} and cannot go on with "
-                f"{self.schedule}"
+                f"{layer.name!r} cannot go on with {self.schedule}: it was condensed up to stage "
+                f"{layer.stage} by {CondensationSchedule.from_fingerprint(earlier)}. Use that "
+                "schedule, or a model that is not condensed."
             )
         layer.schedule.assign(numbers)
 

@@ -1,7 +1,7 @@
 """The forms in which a condensed model ships: one function, three graphs.
 
-* `masked`: dense 1x1 convolutions with zeros where inputs are pruned. No MAC is saved, but every
-  operation is one that mobile runtimes are fast at.
+* `masked`: dense 1x1 convolutions with zeros where inputs are pruned. No MAC is saved, but mobile
+  runtimes are fast at every operation.
 * `gather`: the published small form: the kept inputs are gathered, a group convolution reads them,
   and a shuffle restores the order of its outputs.
 * `sliced`: the kept inputs are taken as slices of neighbouring channels from the maps that produce
@@ -53,7 +53,7 @@ def deploy(model: keras.Model, form: str = "masked") -> keras.Model:
         ValueError: an unknown form.
     """
     if form not in FORMS:
-        raise ValueError(f"form must be one of {FORMS}. Received: form={form!r}")
+        raise ValueError(f"form={form!r} is unknown; allowed are {', '.join(FORMS)}.")
     calls = layer_calls(model)
     rules: dict[str, Rule] = {}
     for call in calls:

@@ -32,17 +32,15 @@ class CondensationSchedule:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise ValueError(f"unit must be one of {UNITS}. Received: unit={self.unit!r}")
+            raise ValueError(f"unit={self.unit!r} is unknown; allowed are {', '.join(UNITS)}.")
         if self.total < 1:
-            raise ValueError(f"total must be at least 1. Received: total={self.total}")
+            raise ValueError(f"total={self.total} is too short; at least 1 is allowed.")
         if not 0 < self.pruning_share <= 1:
             raise ValueError(
-                f"pruning_share must be in (0, 1]. Received: pruning_share={self.pruning_share}"
+                f"pruning_share={self.pruning_share} is out of range; allowed is (0, 1]."
             )
         if self.group_lasso < 0:
-            raise ValueError(
-                f"group_lasso must not be negative. Received: group_lasso={self.group_lasso}"
-            )
+            raise ValueError(f"group_lasso={self.group_lasso} is negative; at least 0 is allowed.")
 
     def stage(self, progress: float, condensation_factor: int) -> int:
         """Return the stage at `progress` of a layer of `condensation_factor`."""
@@ -51,7 +49,7 @@ class CondensationSchedule:
         return min(last, int(progress / self.pruning_share * last + 1e-9))
 
     def fingerprint(self) -> tuple[float, float, float, float]:
-        """Return the numbers that a layer keeps to recognize the schedule."""
+        """Return the numbers by which a layer recognizes the schedule later."""
         return (
             float(self.total),
             float(UNITS.index(self.unit)),

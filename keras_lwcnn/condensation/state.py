@@ -7,13 +7,13 @@ from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 
 def condensable_layers(model: keras.Model) -> list[LearnedGroupConv2D]:
     """Return the model's learned group convolutions, those of nested models included."""
-    found = []
+    layers = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            found += condensable_layers(layer)
+            layers += condensable_layers(layer)
         elif isinstance(layer, LearnedGroupConv2D):
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def condense(model: keras.Model) -> None:
@@ -31,7 +31,7 @@ def condense(model: keras.Model) -> None:
 
 
 def condense_classifier(model: keras.Model) -> None:
-    """Let condensed dense layers keep only their strongest inputs; do it after training."""
+    """Let condensed dense layers keep only their strongest inputs, once training is done."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             condense_classifier(layer)

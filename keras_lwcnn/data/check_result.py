@@ -1,4 +1,4 @@
-"""What a check of a data set found, and what of it makes figures untrustworthy."""
+"""What a check of a data set found, and what of it makes accuracies untrustworthy."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 NEAR = 0.25
-"""Difference up to which a pair is near: 95 % of CIFAR-10's and Caltech-101's images lie within it
-of their own copies that were saved as JPEG of quality 50, or shrunk to 70 % and enlarged again."""
+"""Difference up to which a pair is near. 95 % of the images of CIFAR-10 and Caltech-101 are as near
+to a copy of theirs that was saved as JPEG of quality 50, or shrunk to 70 % and enlarged again."""
 IN_ROW = 20
-"""Pairs of a kind that a row names at most; it counts all."""
+"""How many pairs of each kind a row names; it counts all of them."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Overlap:
     Attributes:
         first: the earlier split.
         second: the later split.
-        identical: for each image of the second whose pixels are in the first, too: the pair.
-        near: for each other image of the second whose nearest one in the first is near: the pair,
-            in rising order of difference.
+        identical: pairs of the same pixels, one for each image of the second that has them.
+        near: pairs of an image of the second with its nearest one in the first, where that is near
+            and not identical; in rising order of difference.
         groups: ids with images in both; empty where nothing tells which images belong together.
     """
 
@@ -68,6 +68,13 @@ class Overlap:
     identical: tuple[Pair, ...]
     near: tuple[Pair, ...]
     groups: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Return the splits and what they share, counted."""
+        return (
+            f"Overlap({self.first!r}, {self.second!r}, {len(self.identical)} identical, "
+            f"{len(self.near)} near, {len(self.groups)} groups)"
+        )
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,8 @@ class DataCheck:
         dataset: its facts (`ImageDataset.to_dict`).
         class_counts: split -> images of each class, in label order.
         overlaps: of train and val, train and test, val and test.
-        repeats: split -> for each image whose pixels come earlier in the split, the pair.
-        conflicts: for each image whose pixels come earlier under another label, in any split, the
-            pair.
+        repeats: split -> pairs of the same pixels within it.
+        conflicts: pairs of the same pixels under two labels, in any splits.
         nearest_top1: share of the test images, in [0, 1], whose label is that of the training image
             with the nearest thumbnail: what a test accuracy has to beat.
         majority_top1: share of the test images of the most frequent training class.
@@ -96,21 +102,26 @@ class DataCheck:
     majority_top1: float
     date: str
 
+    def __repr__(self) -> str:
+        """Return the data set, the number of pairs, and the findings, in one line."""
+        findings = "; ".join(self.findings) or "none"
+        return f"DataCheck({self.dataset['name']!r}, {len(self.pairs)} pairs, findings: {findings})"
+
     @property
     def findings(self) -> tuple[str, ...]:
-        """What makes a figure on the test images untrustworthy, a line each; empty when nothing."""
-        found = []
+        """What makes an accuracy on the test images untrustworthy, one line each."""
+        lines = []
         for overlap in self.overlaps:
             if overlap.second != "test":
                 continue
             if overlap.identical:
                 share = f"{len(overlap.identical)} of {sum(self.class_counts['test'])}"
-                found.append(f"test images that are in {overlap.first}, too: {share}")
+                lines.append(f"test images that are in {overlap.first}, too: {share}")
             if overlap.groups:
-                found.append(f"groups in both {overlap.first} and test: {len(overlap.groups)}")
+                lines.append(f"groups in both {overlap.first} and test: {len(overlap.groups)}")
         if self.conflicts:
-            found.append(f"images that are there under another label, too: {len(self.conflicts)}")
-        return tuple(found)
+            lines.append(f"images that are there under another label, too: {len(self.conflicts)}")
+        return tuple(lines)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -127,7 +138,7 @@ class DataCheck:
         return tuple(dict.fromkeys([*self.conflicts, *rest]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the check as a row of kind `data`, with the first pairs of each kind."""
+        """Return the check as a row of kind `data`, with the first pairs of each kind."""
 
         def listed(pairs: Sequence[Pair]) -> dict[str, Any]:
             return {"count": len(pairs), "pairs": [asdict(pair) for pair in pairs[:IN_ROW]]}

@@ -30,11 +30,11 @@ KNOWN_CLASSES = {"cifar10": CIFAR10_CLASSES, "cifar100": CIFAR100_CLASSES}
 
 
 def class_names(name: str, classes: int) -> tuple[str, ...]:
-    """Give the names of a known set, or the numbers of the classes.
+    """Return the names of a known set, or the numbers of the classes.
 
     Args:
         name: what the set is called.
-        classes: how many there are; a set of another number of classes is not the known one.
+        classes: how many there are; with another number of classes, a set is not the known one.
     """
     known = KNOWN_CLASSES.get(name, ())
     return known if len(known) == classes else tuple(str(i) for i in range(classes))

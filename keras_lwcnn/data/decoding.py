@@ -12,20 +12,20 @@ from rich.progress import track
 
 GREY_MODES = ("1", "L", "LA")
 COLOUR_MODES = ("RGB", "RGBA", "P")
-# What Pillow's decoders raise over damaged files: UnidentifiedImageError is an OSError, and its
-# PNG reader says SyntaxError for a bad checksum.
+# What Pillow raises for damaged files: its UnidentifiedImageError is an OSError, and its PNG reader
+# raises SyntaxError for a bad checksum.
 DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came of files.
+    """Files as images.
 
     Attributes:
         images: uint8, shape (readable files, size, size, 3).
         readable: bool, shape (files,).
         broken: name and reason of each file that is not readable.
-        grey: how many of the readable ones had no colour, and became RGB.
+        grey: how many of the readable files had no colour, and became RGB.
     """
 
     images: np.ndarray
@@ -38,8 +38,8 @@ def decode(root: Path, files: Sequence[str], image_size: int) -> Decoded:
     """Decode files to RGB, resized so that the short side fits and cropped at the centre.
 
     Grey images become RGB, palettes are looked up, and transparency is dropped. Images whose pixels
-    have no one meaning in 8-bit RGB count as broken: CMYK (colours depend on a profile) and 16-bit,
-    32-bit or float grey (it is not known which value is white).
+    do not tell their colour in 8-bit RGB count as broken: CMYK (it depends on a profile) and
+    16-bit, 32-bit or float grey (it is not known which value is white).
 
     Args:
         root: a folder.
@@ -78,7 +78,7 @@ def resize(images: np.ndarray, image_size: int) -> np.ndarray:
 
 
 def _decode(path: Path, image_size: int) -> tuple[np.ndarray, bool] | str:
-    """Give an image and whether it was grey, or why there is none."""
+    """Return an image and whether it was grey, or the reason why it cannot be read."""
     try:
         with Image.open(path) as image:
             if image.mode not in GREY_MODES + COLOUR_MODES:

@@ -24,7 +24,7 @@ class Listing:
     Attributes:
         files: paths below the data set's folder, with forward slashes.
         labels: int64, shape (n,).
-        groups: one id a file, or empty.
+        groups: one id per file, or empty.
     """
 
     files: tuple[str, ...]
@@ -32,7 +32,7 @@ class Listing:
     groups: tuple[str, ...] = ()
 
     def take(self, indices: np.ndarray) -> "Listing":
-        """Give some of the files."""
+        """Return the files at some indices, with their labels and groups."""
         return Listing(
             tuple(self.files[i] for i in indices),
             self.labels[indices],
@@ -50,9 +50,9 @@ def load_folder(
 ) -> ImageDataset:
     """Load a folder of class folders, or of `train`, `val` and `test` folders of class folders.
 
-    A missing `test` is taken from `val`, or cut from the training images (10 %); a missing `val`
-    is cut from the training images (10 %). Splits that are there stay as they are. What becomes of
-    the pixels is told at `keras_lwcnn.data.decoding.decode`.
+    Splits that are there stay as they are. A missing `test` is taken from `val`, or cut from the
+    training images (10 %); a missing `val` is cut from the training images (10 %). See
+    `keras_lwcnn.data.decoding.decode` for the pixels.
 
     Args:
         path: the folder.
@@ -66,30 +66,36 @@ def load_folder(
         The data set; its class names are the names of the class folders in sorted order.
 
     Raises:
-        ValueError: for fewer than two classes, a class without images, classes that differ
-            between the splits, groups that cannot be told, or files that cannot be decoded (up to
-            five are named).
+        ValueError: fewer than two classes, a class without images, classes that differ between the
+            splits, groups that cannot be told, or files that cannot be decoded (up to five are
+            named).
     """
     train_root = _subfolder(path, TRAIN_FOLDERS) or path
     class_names = _class_names(train_root)
     roots = (train_root, None, None)
     if train_root != path:
         roots = (train_root, _subfolder(path, VAL_FOLDERS), _subfolder(path, TEST_FOLDERS))
-    given = (root and _listing(path, root, class_names, groups) for root in roots)
-    listings = _complete(*given, seed=seed, where=str(path))
+    present = (root and _listing(path, root, class_names, groups) for root in roots)
+    listings = _complete(*present, seed=seed, where=str(path))
     decoded = [decode(path, listing.files, image_size) for listing in listings]
     broken = [each for result in decoded for each in result.broken]
     if broken and not skip_broken:
         shown = "; ".join(f"{path / file} ({reason})" for file, reason in sorted(broken)[:NAMED])
         total = sum(len(listing.files) for listing in listings)
-        raise ValueError(f"{len(broken)} of {total} images cannot be decoded: {shown}")
+        raise ValueError(
+            f"{len(broken)} of {total} images cannot be decoded: {shown}. Use skip_broken=True "
+            "(--skip-broken) to leave them out."
+        )
     splits = []
     for listing, result in zip(listings, decoded, strict=True):
         kept = listing.take(np.flatnonzero(result.readable))
         splits.append(Split(result.images, kept.labels, kept.files, kept.groups))
     empty = np.setdiff1d(np.arange(len(class_names)), splits[0].labels)
     if len(empty):
-        raise ValueError(f"{path}: no readable training image of class {class_names[empty[0]]!r}")
+        raise ValueError(
+            f"{path}: no readable training image of class {class_names[empty[0]]!r}; at least 1 of "
+            "every class is needed."
+        )
     return ImageDataset(
         path.name,
         *splits,
@@ -113,12 +119,12 @@ def _complete(
     """Cut the splits that are not there from the training images."""
     if test is None and val is not None:
         test, val = val, None
-    # What is still missing is a tenth of all.
+    # A split that is still missing gets a tenth of all.
     share = len(train.files) // 10
 
     def cut_off(listing: Listing) -> tuple[Listing, Listing]:
-        kept, taken = cut(listing.labels, share, seed=seed, where=where, groups=listing.groups)
-        return listing.take(kept), listing.take(taken)
+        kept, rest = cut(listing.labels, share, seed=seed, where=where, groups=listing.groups)
+        return listing.take(kept), listing.take(rest)
 
     if test is None:
         train, test = cut_off(train)
@@ -137,7 +143,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
     )
     if len(names) < 2:
         raise ValueError(
-            f"{root}: at least 2 class folders are needed, found {list(names) or 'none'}"
+            f"{root}: its class folders are {list(names) or 'none'}; at least 2 are needed."
         )
     return names
 
@@ -145,7 +151,10 @@ def _class_names(root: Path) -> tuple[str, ...]:
 def _samples(root: Path, class_names: Sequence[str]) -> list[tuple[Path, int]]:
     if _class_names(root) != tuple(class_names):
         difference = sorted(set(_class_names(root)) ^ set(class_names))
-        raise ValueError(f"{root}: its classes differ from the training images': {difference}")
+        raise ValueError(
+            f"{root}: its classes differ from the training images' by {difference}; the same are "
+            "needed."
+        )
     samples = []
     for label, name in enumerate(class_names):
         files = sorted(
@@ -154,7 +163,7 @@ def _samples(root: Path, class_names: Sequence[str]) -> list[tuple[Path, int]]:
         if not files:
             raise ValueError(
                 f"{root / name}: this class holds no image; allowed are files ending in "
-                f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
             )
         samples += [(file, label) for file in files]
     return samples

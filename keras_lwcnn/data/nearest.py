@@ -1,4 +1,4 @@
-"""Thumbnails, and which of one set each of another set is nearest to."""
+"""Thumbnails, and a search for the nearest one."""
 
 from collections.abc import Callable
 
@@ -40,10 +40,10 @@ def nearest(
         Indices of references, int64, and the differences in the unit of the values, float32; both
         of shape (n,).
     """
-    # Distances are differences of large numbers; around their mean the numbers are smaller.
+    # A distance is a difference of large numbers: taken around the mean, it loses fewer digits.
     middle = references.mean(axis=0)
     queries, references = queries - middle, references - middle
-    found = np.zeros(len(queries), np.int64)
+    indices = np.zeros(len(queries), np.int64)
     lowest = np.full(len(queries), np.inf, np.float32)
     for start in range(0, len(references), REFERENCES):
         block = references[start : start + REFERENCES]
@@ -52,15 +52,15 @@ def nearest(
         for first in range(0, len(queries), QUERIES):
             some = slice(first, first + QUERIES)
             scores = halves - queries[some] @ block.T
-            index = scores.argmin(axis=1)
-            score = scores[np.arange(len(index)), index]
+            best = scores.argmin(axis=1)
+            score = scores[np.arange(len(best)), best]
             better = score < lowest[some]
-            found[some][better] = start + index[better]
+            indices[some][better] = start + best[better]
             lowest[some][better] = score[better]
             if advance:
                 advance(scores.size)
     differences = [
         np.sqrt(np.square(query - references[index]).mean())
-        for query, index in zip(queries, found, strict=True)
+        for query, index in zip(queries, indices, strict=True)
     ]
-    return found, np.array(differences, np.float32)
+    return indices, np.array(differences, np.float32)

@@ -47,7 +47,7 @@ def load_data(
             folders.
         seed: of the splits.
         groups: for folders, what tells the images that belong together: a regular expression with
-            one group in parentheses for the file's name, as `^(\d+)_`, or a column of the
+            one group in parentheses for the file's name, such as `^(\d+)_`, or a column of the
             folder's `index.csv`.
         skip_broken: for folders, leave out files that cannot be decoded;
             `ImageDataset.skipped` names them.
@@ -56,17 +56,18 @@ def load_data(
         The data set with its three splits.
 
     Raises:
-        ValueError: for an unknown source, one whose content cannot be used, or groups of a source
-            that is no folder.
+        ValueError: an unknown source, one whose content cannot be used, or groups of a source that
+            is no folder.
         OSError: the images cannot be downloaded, or read.
     """
     if image_size is not None and image_size < 8:
-        raise ValueError(f"image_size has to be at least 8 pixels, got {image_size}")
+        raise ValueError(f"image_size={image_size} is too small; at least 8 pixels are allowed.")
     name = str(source)
     stored = _stored_path(name)
     if groups and (stored is None or not stored.is_dir()):
         raise ValueError(
-            f"groups {groups!r} are told by file names, but {name} is not a folder of images"
+            f"groups={groups!r} are told by file names, but {name} is not a folder of images. "
+            "Leave groups (--groups) out, or name a folder."
         )
     if stored is None:
         dataset = NAMED_SOURCES[name](seed)
@@ -87,19 +88,19 @@ def load_npz(path: Path, *, seed: int = 0) -> ImageDataset:
     """Load an `.npz` with x_train, y_train, x_test, y_test (uint8 pixels, integer labels).
 
     Raises:
-        ValueError: when the file is no `.npz`, arrays are missing, they hold Python objects or do
-            not fit each other, or the labels are not 0 to n - 1 with training images of each.
+        ValueError: the file is no `.npz`, arrays are missing, they hold Python objects or do not
+            fit each other, or the labels are not 0 to n - 1 with training images of each.
     """
     x_train, y_train, x_test, y_test = _read_arrays(path)
     train = Split(x_train, y_train.reshape(-1).astype(np.int64))
     test = Split(x_test, y_test.reshape(-1).astype(np.int64))
-    # Before there is a name for each class: labels may be any numbers.
+    # Checked before classes are named by their numbers: labels may be any numbers.
     present = np.unique(train.labels)
     strange = np.setdiff1d(np.union1d(present, test.labels), np.arange(len(present)))
     if len(strange):
         raise ValueError(
-            f"{path}: the training images have {len(present)} different labels, so that labels "
-            f"0 to {len(present) - 1} are allowed; found {strange[:5].tolist()}"
+            f"{path}: labels {strange[:5].tolist()} are there; allowed are 0 to {len(present) - 1} "
+            f"since the training images have {len(present)} different ones."
         )
     return _with_val(path.stem, train, test, class_names(path.stem, len(present)), seed)
 
@@ -107,21 +108,24 @@ def load_npz(path: Path, *, seed: int = 0) -> ImageDataset:
 def _read_arrays(path: Path) -> list[np.ndarray]:
     if not zipfile.is_zipfile(path):
         # NumPy would take it for a pickle, and advise to load that.
-        raise ValueError(f"{path}: not an .npz archive")
+        raise ValueError(f"{path}: not an .npz archive; one with {', '.join(ARRAYS)} is needed.")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive]
             arrays = [] if missing else [archive[name] for name in ARRAYS]
-            found = list(archive)
+            names = list(archive)
     except (zipfile.BadZipFile, EOFError, ValueError, TypeError) as error:
-        raise ValueError(f"{path}: not an .npz archive of plain arrays: {error}") from error
+        raise ValueError(
+            f"{path}: not an .npz archive of plain arrays: {error}. One with {', '.join(ARRAYS)} "
+            "is needed."
+        ) from error
     if missing:
-        raise ValueError(f"{path}: arrays {missing} are missing; found {found}")
+        raise ValueError(f"{path}: arrays {missing} are missing; it has {names}.")
     for name, array in zip(ARRAYS, arrays, strict=True):
         if name.startswith("y_") and not (array.size and np.issubdtype(array.dtype, np.integer)):
             raise ValueError(
-                f"{path}: {name} has to hold integer labels, found {array.size} values "
-                f"of {array.dtype}"
+                f"{path}: {name} holds {array.size} values of {array.dtype}; integer labels are "
+                "allowed."
             )
     return arrays
 
@@ -160,12 +164,12 @@ def _download(name: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except Exception as error:
-        # A failed download is a bare Exception in Keras; anything else is not ours to explain.
+        # A failed download is a bare Exception in Keras; anything else explains itself.
         if type(error) is not Exception:
             raise
         raise OSError(
             f"{name} could not be downloaded ({error}). Without a network, put its images into "
-            f"{name}.npz (arrays {', '.join(ARRAYS)}) and name the folder in LWCNN_DATA"
+            f"{name}.npz (arrays {', '.join(ARRAYS)}) and name the folder in LWCNN_DATA."
         ) from error
 
 
@@ -182,7 +186,7 @@ NAMED_SOURCES: dict[str, Callable[[int], ImageDataset]] = {
 
 
 def _stored_path(source: str) -> Path | None:
-    """Find the file or folder that `source` stands for; None for a set loaded by a library."""
+    """Return the file or folder that `source` names; None for a set that a library loads."""
     root = os.environ.get("LWCNN_DATA")
     candidates = [Path(root) / f"{source}.npz", Path(root) / source] if root else []
     if source in NAMED_SOURCES:
@@ -192,7 +196,7 @@ def _stored_path(source: str) -> Path | None:
             return path
     raise ValueError(
         f"unknown data source {source!r}; allowed are {', '.join(sorted(NAMED_SOURCES))}, the "
-        "path of an .npz file, the path of a folder of class folders, or a name in $LWCNN_DATA"
+        "path of an .npz file, the path of a folder of class folders, or a name in $LWCNN_DATA."
     )
 
 
@@ -200,7 +204,7 @@ def _with_val(
     name: str, train: Split, test: Split, names: tuple[str, ...], seed: int
 ) -> ImageDataset:
     """Cut a tenth of the training images off for val."""
-    # Bad arrays are named by these checks, not by what the cut would make of them.
+    # These checks name bad arrays; the cut would fail on them with another message.
     whole = ImageDataset(name, train, train, test, names)
     count = math.ceil(VAL_SHARE * len(train))
     kept, val = cut(train.labels, count, seed=seed, where=name)

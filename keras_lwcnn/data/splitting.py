@@ -10,20 +10,20 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 def cut(
     labels: np.ndarray, count: int, *, seed: int, where: str, groups: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose images to cut off, as many of each class as its share of all.
+    """Choose images to cut off, with the same share of each class as in all images.
 
     Args:
         labels: class indices, shape (n,).
-        count: how many to cut off; where groups are kept whole, about how many.
+        count: how many to cut off; with groups, about as many.
         seed: of the choice.
-        where: what the images are from, for errors.
-        groups: one id an image; images of one id stay on one side. Empty: each is on its own.
+        where: the source of the images, for errors.
+        groups: one id per image; images of one id stay on one side. Empty: no groups.
 
     Returns:
         Indices of the images to keep, and of those to cut off.
 
     Raises:
-        ValueError: when there are too few images, or too few groups, to cut that many off.
+        ValueError: too few images, or too few groups, to cut that many off.
     """
     if len(groups):
         return _cut_groups(labels, count, seed, where, np.asarray(groups))
@@ -39,17 +39,20 @@ def cut(
 def _cut_groups(
     labels: np.ndarray, count: int, seed: int, where: str, groups: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take one of as many parts as the count goes into all, the one whose classes fit best."""
+    """Part the groups into folds of about `count` images, and cut off the best one.
+
+    The best fold has images of the most classes, and then the number nearest to `count`.
+    """
     classes, different = len(np.unique(labels)), len(np.unique(groups))
-    parts = max(2, min(different, round(len(labels) / max(1, count))))
-    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    count_of_folds = max(2, min(different, round(len(labels) / max(1, count))))
+    splitter = StratifiedGroupKFold(count_of_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # Of a class with fewer images than parts; the best part is chosen below.
+        # It warns of a class with fewer images than folds; the best fold is chosen below.
         warnings.simplefilter("ignore", UserWarning)
         try:
             folds = list(splitter.split(labels, labels, groups))
         except ValueError:
-            folds = []  # one group, or every class has fewer images than there are parts
+            folds = []  # one group, or fewer images of every class than folds
     usable = [
         (kept, cut_off)
         for kept, cut_off in folds
@@ -58,7 +61,8 @@ def _cut_groups(
     if not usable:
         raise ValueError(
             f"{where}: its {len(labels)} images have too few groups ({different}) to cut a split "
-            f"of about {count} that leaves images of all {classes} classes"
+            f"of about {count} that leaves images of all {classes} classes. Name finer groups, or "
+            "leave them out."
         )
 
     def fit(fold: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Layers that only move channels."""
+"""Layers that reorder or choose channels, and compute nothing."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="keras_lwcnn")
 class ChannelShuffle(keras.layers.Layer):
-    """Deal the channels of `groups` equal groups out in turn, as ShuffleNet does.
+    """Take one channel of each of `groups` equal groups in turn, as ShuffleNet does.
 
     Args:
         groups: number of groups; the channels must be a multiple of it.
@@ -27,8 +27,8 @@ class ChannelShuffle(keras.layers.Layer):
         channels = input_shape[-1]
         if self.groups < 1 or channels is None or channels % self.groups:
             raise ValueError(
-                f"The channels of {self.name!r} must be a multiple of groups. Received: "
-                f"{channels} channels, groups={self.groups}"
+                f"{self.name!r} has {channels} input channels, which groups={self.groups} does not "
+                "divide; allowed are multiples of groups, at least 1 of them."
             )
 
     def call(self, inputs: Any) -> Any:
@@ -62,7 +62,7 @@ class ChannelSlice(keras.layers.Layer):
     def __init__(self, start: int, stop: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= start < stop:
-            raise ValueError(f"0 <= start < stop is needed. Received: start={start}, stop={stop}")
+            raise ValueError(f"start={start}, stop={stop} is empty; allowed is 0 <= start < stop.")
         self.start = start
         self.stop = stop
 
@@ -70,8 +70,8 @@ class ChannelSlice(keras.layers.Layer):
         """Check that `input_shape` has the channels of the slice."""
         if input_shape[-1] is None or input_shape[-1] < self.stop:
             raise ValueError(
-                f"{self.name!r} takes channels {self.start} to {self.stop} and got an input with "
-                f"{input_shape[-1]} channels"
+                f"{self.name!r} has {input_shape[-1]} input channels; its slice from {self.start} "
+                f"needs at least {self.stop}."
             )
 
     def call(self, inputs: Any) -> Any:
@@ -102,14 +102,16 @@ class ChannelGather(keras.layers.Layer):
         super().__init__(**kwargs)
         self.indices = [int(index) for index in indices]
         if not self.indices or min(self.indices) < 0:
-            raise ValueError(f"indices must be channels from 0 on. Received: {self.indices}")
+            raise ValueError(
+                f"indices={self.indices} are no channels; allowed are one or more, from 0 on."
+            )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Check that `input_shape` has the channels that are taken."""
         if input_shape[-1] is None or input_shape[-1] <= max(self.indices):
             raise ValueError(
-                f"{self.name!r} takes channels up to {max(self.indices)} and got an input with "
-                f"{input_shape[-1]} channels"
+                f"{self.name!r} has {input_shape[-1]} input channels; its indices need more than "
+                f"{max(self.indices)}."
             )
 
     def call(self, inputs: Any) -> Any:

@@ -41,8 +41,8 @@ class CondensedDense(keras.layers.Layer):
         super().__init__(**kwargs)
         if min(units, condensation_factor) < 1:
             raise ValueError(
-                "units and condensation_factor must be at least 1. Received: "
-                f"units={units}, condensation_factor={condensation_factor}"
+                f"units={units}, condensation_factor={condensation_factor} are too few; each is at "
+                "least 1."
             )
         self.units = units
         self.activation = keras.activations.get(activation)
@@ -57,8 +57,8 @@ class CondensedDense(keras.layers.Layer):
         inputs = input_shape[-1]
         if inputs is None or inputs % self.condensation_factor:
             raise ValueError(
-                f"The inputs of {self.name!r} must be a multiple of condensation_factor. "
-                f"Received: {inputs} inputs, condensation_factor={self.condensation_factor}"
+                f"{self.name!r} has {inputs} inputs, which condensation_factor="
+                f"{self.condensation_factor} does not divide; allowed are multiples of it."
             )
         self.kernel = self.add_weight(
             name="kernel",
@@ -75,7 +75,7 @@ class CondensedDense(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Apply the dense layer to the active inputs of `inputs` (batch, inputs)."""
-        # Masking the kernel, not the inputs, leaves nothing to compute in a converted file.
+        # The kernel is masked, not the inputs: conversion folds that into the constant kernel.
         kernel = self.kernel * ops.expand_dims(self.mask, 1)
         return self.activation(ops.matmul(inputs, kernel) + self.bias)
 

@@ -11,9 +11,9 @@ class GroupConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with each group computed as a convolution of its own.
 
     The function, the arguments and the weights are those of `Conv2D`. On CPUs, the group
-    convolutions of TensorFlow (which Keras sends through XLA, compiled anew at each eager call)
-    and JAX take tens of times as long as the plain ones that this layer is made of. Conversion
-    (`convert.lowering`) makes one grouped operation of it again.
+    convolutions of JAX and of TensorFlow (for which Keras uses XLA, which compiles again at each
+    eager call) take tens of times as long as the plain ones that this layer is made of.
+    Conversion (`convert.lowering`) makes one grouped operation of it again.
     """
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:

@@ -20,9 +20,9 @@ class LearnedGroupConv2D(keras.layers.Layer):
     `condensation_factor - 1`, a group reads `in_channels / condensation_factor` inputs. Pruned
     inputs never come back.
 
-    With `slice_width` above 1, slices of so many neighbouring inputs are kept or pruned as a whole
-    (our variant, which deploys without a gather): of S slices, `S - stage * S // C` remain, at
-    the last stage S / C rounded up.
+    With `slice_width` above 1, slices of that many neighbouring inputs are kept or pruned as a
+    whole (our variant, which deploys without a gather). Of S slices, `S - stage * S // C` remain:
+    at the last stage S / C, rounded up.
 
     The layer computes a dense 1x1 convolution with a masked kernel. The mask (`in_channels`,
     `groups`), the stage, the weight of the group lasso and the schedule that prunes are
@@ -58,14 +58,13 @@ class LearnedGroupConv2D(keras.layers.Layer):
         super().__init__(**kwargs)
         if min(filters, groups, condensation_factor, slice_width) < 1:
             raise ValueError(
-                "filters, groups, condensation_factor and slice_width must be at least 1. "
-                f"Received: filters={filters}, groups={groups}, "
-                f"condensation_factor={condensation_factor}, slice_width={slice_width}"
+                f"filters={filters}, groups={groups}, condensation_factor={condensation_factor}, "
+                f"slice_width={slice_width} are too few; at least 1 is allowed for each."
             )
         if filters % groups:
             raise ValueError(
-                f"filters must be a multiple of groups. Received: filters={filters}, "
-                f"groups={groups}"
+                f"filters={filters} cannot be parted into groups={groups}; allowed are multiples "
+                "of groups."
             )
         self.filters = filters
         self.groups = groups
@@ -83,8 +82,8 @@ class LearnedGroupConv2D(keras.layers.Layer):
             divisor, what = self.slice_width, "slice_width"
         if channels is None or channels % divisor:
             raise ValueError(
-                f"The input channels of {self.name!r} must be a multiple of {what}. "
-                f"Received: {channels} channels, {what}={divisor}"
+                f"{self.name!r} has {channels} input channels, which {what}={divisor} does not "
+                "divide; allowed are multiples of it."
             )
         self.kernel = self.add_weight(
             name="kernel",
@@ -170,19 +169,16 @@ class LearnedGroupConv2D(keras.layers.Layer):
         channels = self.kernel.shape[2]
         if mask.shape != (channels, self.groups):
             raise ValueError(
-                f"The mask of {self.name!r} must have shape (in_channels, groups) = "
-                f"{(channels, self.groups)}. Received shape: {mask.shape}"
+                f"mask has shape {mask.shape}; {self.name!r} needs (in_channels, groups) = "
+                f"{(channels, self.groups)}."
             )
-        if not 0 <= stage <= self.last_stage:
+        self._check_stage(stage)
+        needed = self.inputs_at(stage)
+        reads = mask.sum(axis=0)
+        if (reads != needed).any():
             raise ValueError(
-                f"The stage of {self.name!r} must be 0 to {self.last_stage}. Received: {stage}"
-            )
-        expected = self.inputs_at(stage)
-        found = mask.sum(axis=0)
-        if (found != expected).any():
-            raise ValueError(
-                f"At stage {stage} every group of {self.name!r} must read {expected} of "
-                f"{channels} inputs. Received a mask that reads {found.tolist()}"
+                f"mask lets the groups of {self.name!r} read {reads.tolist()} of {channels} "
+                f"inputs; at stage {stage}, each must read {needed}."
             )
         self.mask.assign(mask.astype("float32"))
         self.stage_weight.assign(stage)
@@ -191,12 +187,9 @@ class LearnedGroupConv2D(keras.layers.Layer):
         """Prune every group up to `stage`; does nothing when the layer is already there.
 
         Raises:
-            ValueError: a stage above `last_stage`.
+            ValueError: a stage that the layer does not have.
         """
-        if stage > self.last_stage:
-            raise ValueError(
-                f"The stage of {self.name!r} must be 0 to {self.last_stage}. Received: {stage}"
-            )
+        self._check_stage(stage)
         if stage <= self.stage:
             return
         mask = self.active_inputs
@@ -206,9 +199,15 @@ class LearnedGroupConv2D(keras.layers.Layer):
         for group in range(self.groups):
             active = np.flatnonzero(mask[::width, group])
             weakest = active[np.argsort(norms[active, group], kind="stable")[:dropped]]
-            for piece in weakest:
-                mask[piece * width : (piece + 1) * width, group] = False
+            for place in weakest:
+                mask[place * width : (place + 1) * width, group] = False
         self.set_mask(mask, stage)
+
+    def _check_stage(self, stage: int) -> None:
+        if not 0 <= stage <= self.last_stage:
+            raise ValueError(
+                f"stage={stage} is unknown; {self.name!r} has stages 0 to {self.last_stage}."
+            )
 
     def inputs_at(self, stage: int) -> int:
         """The number of inputs that each group reads at `stage`."""

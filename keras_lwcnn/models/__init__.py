@@ -1,6 +1,7 @@
 """Builders of the networks, with the arguments of `keras.applications`."""
 
-from keras_lwcnn.models.condensenet import CondenseNet, CondenseNeXt
+from keras_lwcnn.models.condensenet import CondenseNet
+from keras_lwcnn.models.condensenext import CondenseNeXt
 from keras_lwcnn.models.l_mobilenet import LMobileNet
 from keras_lwcnn.models.mobilenet_v2 import MobileNetV2
 from keras_lwcnn.models.preprocessing import preprocess_input

@@ -1,15 +1,14 @@
 """L-Mobilenet: bottlenecks of a 1x1 branch beside a 3x3 branch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from math import prod
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
 
-from keras_lwcnn.models.application import application, is_small
+from keras_lwcnn.models.builder import Features, builder
+from keras_lwcnn.models.image_input import chosen_strides
 
 # (filters, blocks) of each stage: 12 blocks of 3 layers, with stem and classifier 38 layers.
 STAGES = ((16, 1), (24, 2), (32, 2), (64, 2), (88, 2), (160, 2), (312, 1))
@@ -19,39 +18,23 @@ STEM_FILTERS = 16
 LARGE_STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
 SMALL_STRIDES = (1, 1, 2, 1, 2, 1, 2, 1)
 
-# The first two candidates of the search for the default design, in their form for small images.
-# For large ones, take the strides back: LMobileNet(**{**R1, "strides": LARGE_STRIDES}).
-R1: dict[str, Any] = {
-    "spatial": "depthwise",
-    "expansion": 3,
-    "stages": ((16, 1), (24, 2), (32, 2), (64, 2), (96, 2), (160, 2), (320, 1)),
-    "stem_filters": 32,
-    "strides": (1, 1, 1, 2, 2, 1, 2, 1),
-}
-R3: dict[str, Any] = {**R1, "spatial": "plain", "expansion": 1}
-
 SPATIALS = ("depthwise", "plain")
 
 _conv = partial(layers.Conv2D, padding="same", use_bias=False, kernel_initializer="he_normal")
 _bn = partial(layers.BatchNormalization, momentum=0.9)
+_relu = layers.ReLU
 
 
+@builder(name="l_mobilenet", size=32, classes=10, shipped={"l_mobilenet": {}})
 def LMobileNet(
-    input_shape: tuple[int | None, int | None, int] | None = None,
-    include_top: bool = True,
-    weights: str | Path | None = None,
-    input_tensor: Any = None,
-    pooling: str | None = None,
-    classes: int = 10,
-    classifier_activation: str | Callable | None = "softmax",
-    name: str = "l_mobilenet",
+    x: Any,
     *,
     spatial: str = "depthwise",
     expansion: float = 3,
     stages: Sequence[tuple[int, int]] = STAGES,
     strides: Sequence[int] | None = None,
     stem_filters: int = STEM_FILTERS,
-) -> keras.Model:
+) -> Features:
     """Build L-Mobilenet, a reconstruction: the paper publishes its idea but no table of layers.
 
     Source of the idea (parallel 1x1 and 3x3 kernels in a residual bottleneck, 38 layers): Lei,
@@ -66,19 +49,10 @@ def LMobileNet(
         spatial: 1x1 conv, BN, ReLU, 3x3 conv to E/2, stride s, neither BN nor ReLU
         concat(reuse, spatial), 1x1 conv to F, BN; plus the input where s == 1 and C == F
 
-    The 1x1 of the spatial branch gives E/2 channels to a depthwise 3x3, E to a plain one.
+    The 1x1 of the spatial branch has E/2 outputs before a depthwise 3x3, E before a plain one.
+    Shipped weights were trained at 32 px.
 
     Args:
-        input_shape: (height, width, channels), by default (32, 32, 3), or (None, None, 3) without
-            the top. Pixels in [-1, 1], see `preprocess_input`.
-        include_top: whether to end in global average pooling and a classifier.
-        weights: None (random), the path of a `.weights.h5` or `.keras` file, or the data set of
-            weights that the package holds (`lwcnn weights list`), trained at 32 px.
-        input_tensor: a Keras tensor to build upon.
-        pooling: without the top: None, "avg" or "max".
-        classes: number of classes.
-        classifier_activation: "softmax", or None for logits.
-        name: name of the model.
         spatial: "depthwise" or "plain" 3x3 convolutions.
         expansion: E / C, above.
         stages: (filters, blocks) of each stage.
@@ -87,78 +61,48 @@ def LMobileNet(
             stages as `STAGES` has.
         stem_filters: output channels of the 3x3 stem.
 
-    Returns:
-        The model; output (batch, classes), or the feature map or vector without the top.
-
     Raises:
-        ValueError: unknown `spatial`, strides that do not go with the stages, an expansion that
-            gives no even number of channels, images smaller than the product of the strides, and
-            everything that `keras.applications` refuses.
+        ValueError: unknown `spatial`, strides that do not go with the stages, or an expansion
+            that makes an odd number of channels.
+
+    Example:
+        >>> from keras_lwcnn import LMobileNet
+        >>> model = LMobileNet((32, 32, 3), classes=5, stages=((16, 1), (24, 2)), strides=(1, 1, 2))
+        >>> model.output_shape
+        (None, 5)
     """
     if spatial not in SPATIALS:
-        raise ValueError(f"spatial must be one of {SPATIALS}. Received: spatial={spatial!r}")
-
-    def chosen_strides(shape: tuple) -> Sequence[int]:
-        chosen = strides or (SMALL_STRIDES if is_small(shape) else LARGE_STRIDES)
-        if len(chosen) != len(stages) + 1:
-            raise ValueError(
-                f"strides must have one entry for the stem and one for each of the {len(stages)} "
-                f"stages. Received: strides={tuple(chosen)}"
-            )
-        return chosen
-
-    def features(x: Any) -> Any:
-        stem_stride, *stage_strides = chosen_strides(tuple(x.shape[1:]))
-        x = _conv(stem_filters, 3, strides=stem_stride, name="stem_conv")(x)
-        x = _bn(name="stem_bn")(x)
-        x = layers.ReLU(name="stem_relu")(x)
-        for i, ((filters, blocks), stride) in enumerate(zip(stages, stage_strides, strict=True), 1):
-            for j in range(1, blocks + 1):
-                x = _block(
-                    x,
-                    filters,
-                    stride if j == 1 else 1,
-                    expansion,
-                    spatial,
-                    name=f"stage{i}_block{j}",
-                )
-        return x
-
-    return application(
-        features,
-        name=name,
-        input_shape=input_shape,
-        default_size=32,
-        minimum_size=lambda shape: prod(chosen_strides(shape)),
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        pretrained="l_mobilenet",
+        raise ValueError(f"spatial={spatial!r} is unknown; allowed are {', '.join(SPATIALS)}.")
+    stem_stride, *stage_strides = chosen_strides(
+        x, strides, small=SMALL_STRIDES, large=LARGE_STRIDES, stages=len(stages)
     )
+    block = partial(_block, expansion=expansion, spatial=spatial)
+
+    x = _conv(stem_filters, 3, strides=stem_stride, name="stem_conv")(x)
+    x = _relu(name="stem_relu")(_bn(name="stem_bn")(x))
+    for i, ((filters, blocks), stride) in enumerate(zip(stages, stage_strides, strict=True), 1):
+        for j in range(1, blocks + 1):
+            x = block(x, filters, stride if j == 1 else 1, name=f"stage{i}_block{j}")
+    return Features(x)
 
 
-def _block(x: Any, filters: int, stride: int, expansion: float, spatial: str, name: str) -> Any:
+def _block(x: Any, filters: int, stride: int, name: str, *, expansion: float, spatial: str) -> Any:
     inputs = x
     channels = x.shape[-1]
     half = expansion * channels / 2
     if half != int(half) or half < 1:
         raise ValueError(
-            "expansion times the channels of a block must be an even number. Received: "
-            f"expansion={expansion} with {channels} channels in {name}"
+            f"expansion={expansion} of the {channels} channels of {name} makes "
+            f"{expansion * channels:g}; an even number is needed, for two branches alike."
         )
     half = int(half)
 
     reuse = _conv(half, 1, strides=stride, name=f"{name}_reuse_conv")(x)
-    reuse = _bn(name=f"{name}_reuse_bn")(reuse)
-    reuse = layers.ReLU(name=f"{name}_reuse_relu")(reuse)
+    reuse = _relu(name=f"{name}_reuse_relu")(_bn(name=f"{name}_reuse_bn")(reuse))
 
     widened = half if spatial == "depthwise" else 2 * half
     x = _conv(widened, 1, name=f"{name}_expand_conv")(x)
-    x = _bn(name=f"{name}_expand_bn")(x)
-    x = layers.ReLU(name=f"{name}_expand_relu")(x)
+    x = _relu(name=f"{name}_expand_relu")(_bn(name=f"{name}_expand_bn")(x))
     if spatial == "depthwise":
         x = layers.DepthwiseConv2D(
             3,
@@ -174,8 +118,7 @@ def _block(x: Any, filters: int, stride: int, expansion: float, spatial: str, na
         x = _conv(half, 3, strides=stride, name=f"{name}_spatial_conv")(x)
 
     x = layers.Concatenate(name=f"{name}_concat")([reuse, x])
-    x = _conv(filters, 1, name=f"{name}_project_conv")(x)
-    x = _bn(name=f"{name}_project_bn")(x)
+    x = _bn(name=f"{name}_project_bn")(_conv(filters, 1, name=f"{name}_project_conv")(x))
     if stride == 1 and channels == filters:
         x = layers.Add(name=f"{name}_add")([inputs, x])
     return x

@@ -19,7 +19,7 @@ def preprocess_input(x: Any, input_range: tuple[float, float] = (-1.0, 1.0)) -> 
         The scaled pixels as float32, of the same kind (array or tensor) and shape as `x`.
 
     Raises:
-        ValueError: a range that is empty or upside down.
+        ValueError: the range is empty or reversed.
     """
     x = x.astype("float32") if isinstance(x, np.ndarray) else ops.cast(x, "float32")
     return to_range(x, input_range)

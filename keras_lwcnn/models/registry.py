@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_lwcnn.models.condensenet import PRESETS, CondenseNet, CondenseNeXt
+from keras_lwcnn.models.condensenet import PRESETS, CondenseNet
+from keras_lwcnn.models.condensenext import CondenseNeXt
 from keras_lwcnn.models.initialization import drawn_on_host
 from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 from keras_lwcnn.models.l_mobilenet import LMobileNet
@@ -86,7 +87,7 @@ def model_named(name: str) -> ModelEntry:
         ValueError: an unknown name.
     """
     if name not in MODELS:
-        raise ValueError(f"Unknown model {name!r}. Known models: {', '.join(MODELS)}")
+        raise ValueError(f"model {name!r} is unknown; allowed are {', '.join(MODELS)}.")
     return MODELS[name]
 
 

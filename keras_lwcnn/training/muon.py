@@ -44,7 +44,7 @@ class KernelMuon(keras.optimizers.Muon):
         learning_rate: Any = 0.05,
         adamw_paths: Sequence[str] = (),
         undecayed_paths: Sequence[str] = (),
-        momentum: float = 0.95,
+        momentum: float = 0.9,
         **options: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, momentum=momentum, **options)

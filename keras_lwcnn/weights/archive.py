@@ -1,4 +1,4 @@
-"""The file of a set: an `.npz` whose arrays are called LAYER/VARIABLE, and nothing else."""
+"""The file of a shipped set: an `.npz` whose arrays are called LAYER/VARIABLE."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAXIMUM_BYTES = 5_000_000
 
 
 def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return the weights of a model's layers: statistics, masks and stages among them.
+    """Return the weights of a model's layers, with statistics, masks and stages.
 
-    Weights that a mask takes out are zeros there, which take no room in a file.
+    Weights that a mask takes out are zeros, which take no room in a compressed file.
 
     Raises:
-        ValueError: two weights of one name, as nested models can have.
+        ValueError: two weights have one name, as in nested models they can.
     """
     from keras_lwcnn.layers import CondensedDense, LearnedGroupConv2D
 
@@ -32,7 +32,9 @@ def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
         for variable, value in zip(layer.weights, layer.get_weights(), strict=True):
             name = f"{layer.name}/{variable.name}"
             if name in arrays:
-                raise ValueError(f"two weights of {model.name!r} are called {name!r}")
+                raise ValueError(
+                    f"two weights of {model.name!r} are called {name!r}; one is allowed."
+                )
             arrays[name] = np.asarray(value)
         if isinstance(layer, (CondensedDense, LearnedGroupConv2D)):
             arrays[f"{layer.name}/kernel"] = layer.active_kernel
@@ -40,17 +42,17 @@ def arrays_of(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return the content of the `.npz`; the same for the same arrays.
+    """Return the content of an `.npz`, the same for the same arrays.
 
     Raises:
-        ValueError: it is larger than a package should carry.
+        ValueError: the content is larger than `MAXIMUM_BYTES`.
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()
     if len(content) > MAXIMUM_BYTES:
         raise ValueError(
-            f"the weights take {len(content):,} bytes; at most {MAXIMUM_BYTES:,} are shipped"
+            f"the weights take {len(content):,} bytes; at most {MAXIMUM_BYTES:,} are shipped."
         )
     return content
 
@@ -61,22 +63,22 @@ def digest(content: bytes) -> str:
 
 
 def read_archive(path: Path, sha256: str) -> dict[str, np.ndarray]:
-    """Read a set's file, after its hash was found to be the one expected.
+    """Return the arrays of a set's file, whose hash is checked before it is opened.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: another hash, or no archive of plain arrays.
     """
-    # Hashed and opened are the same bytes, whatever becomes of the file meanwhile.
+    # The bytes are read once, so that no change of the file comes between hash and opening.
     content = path.read_bytes()
-    found = digest(content)
-    if found != sha256:
+    actual = digest(content)
+    if actual != sha256:
         raise ValueError(
-            f"{path} is not the file that the index describes: expected sha256 {sha256}, "
-            f"found {found}"
+            f"{path} has sha256 {actual}; the index describes one with {sha256}. Install the "
+            "package again."
         )
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, EOFError, ValueError, TypeError) as error:
-        raise ValueError(f"{path}: not an .npz archive of plain arrays: {error}") from error
+        raise ValueError(f"{path}: not an .npz archive of plain arrays: {error}.") from error

@@ -1,4 +1,4 @@
-"""Whether a set still reaches what its entry states."""
+"""Whether a shipped set is still as accurate as its entry states."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -6,8 +6,8 @@ from typing import Any
 
 from keras_lwcnn.weights.measured import MeasuredMode
 
-# On the images that were measured. A float network may round a tie the other way; calibration and
-# conversion of an int8 one change a little with the versions of what makes it.
+# Differences that are allowed on the images that were measured. A float network may round a tie the
+# other way; the calibration and conversion of an int8 file change a little with library versions.
 FLOAT_IMAGES = 1
 INT8_POINTS = 0.25
 STANDARD_ERRORS = 3.0
@@ -15,14 +15,14 @@ STANDARD_ERRORS = 3.0
 
 @dataclass(frozen=True)
 class CheckedMode:
-    """What a mode is stated to reach, and what it was found to reach.
+    """The stated accuracy of a mode beside the one that was found now.
 
     Attributes:
         mode: `float32` (here the Keras model itself) or `int8`.
         stated: top-1 in the index, 0 to 1.
-        found: top-1 now.
+        found: top-1 now, 0 to 1.
         images: number of test images now.
-        same_images: whether they are those that were measured.
+        same_images: whether they are the images of the stated accuracy.
         allowed: by how much the two may differ, in percentage points.
     """
 
@@ -40,8 +40,8 @@ class CheckedMode:
 
     @property
     def holds(self) -> bool:
-        """Whether they differ by no more than is allowed."""
-        # Both are shares of images: what is beyond the twelfth digit is rounding.
+        """Whether stated and found differ by no more than is allowed."""
+        # Both are shares of images: a smaller excess is rounding.
         return abs(self.difference) <= self.allowed + 1e-9
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,14 +55,14 @@ class CheckedMode:
 
 
 def checked(stated: MeasuredMode, right: int, images: int, *, same_images: bool) -> CheckedMode:
-    """Compare what a mode reaches with what is stated.
+    """Compare the accuracy of a mode with the stated one.
 
     Args:
         stated: the mode in the index.
         right: on how many images the right class came first now.
         images: how many images there were.
-        same_images: whether they are those that were measured. On others, the difference may be as
-            large as chance makes it (three standard errors).
+        same_images: whether they are the images of the stated accuracy. On others, the difference
+            may be as large as chance makes it (three standard errors).
     """
     if not same_images:
         share = (stated.right + right) / (stated.images + images)

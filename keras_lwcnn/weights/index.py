@@ -1,4 +1,4 @@
-"""Which sets of trained weights there are, as `index.json` describes them."""
+"""The sets of trained weights that the package holds, as `index.json` describes them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ class ShippedSet:
         data: name of the data set that it was trained on, for `load_data` and for `weights`.
         file: name of the `.npz` beside the index.
         sha256: of that file.
-        class_names: one name a class, in the order of the outputs.
+        class_names: one name per class, in the order of the outputs.
         input_shape: (height, width, channels) of the images.
         input_range: what pixels 0 and 255 became.
-        training: of the record of the training: dataset (name, source, images of each split),
+        training: facts of the training's record: dataset (name, source, images of each split),
             recipe, val, output, versions, date.
-        costs: of one image, condensed networks as condensed: `keras_lwcnn.costs.Costs.to_dict`.
-        test_sha256: of pixels and labels of the test images (`test_digest`).
-        measured: what the converted files reach on them, float32 first.
+        costs: `keras_lwcnn.costs.Costs.to_dict` for one image; of condensed networks as condensed.
+        test_sha256: hash of pixels and labels of the test images (`test_digest`).
+        measured: accuracy and size of the converted files on those images, float32 first.
     """
 
     network: str
@@ -44,13 +44,18 @@ class ShippedSet:
     test_sha256: str
     measured: tuple[MeasuredMode, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return network, data and accuracies, in one line."""
+        accuracies = ", ".join(f"{mode.mode} {mode.top1:.2%}" for mode in self.measured)
+        return f"ShippedSet({self.network!r} on {self.data!r}, {accuracies or 'not measured'})"
+
     @property
     def id(self) -> str:
         """NETWORK-DATA, as the set's files are called."""
         return f"{self.network}-{self.data}"
 
     def mode(self, name: str) -> MeasuredMode:
-        """Return what the file of a mode reaches.
+        """Return accuracy and size of the file of a mode.
 
         Raises:
             ValueError: the mode was not measured.
@@ -59,7 +64,7 @@ class ShippedSet:
             if measured.mode == name:
                 return measured
         raise ValueError(
-            f"{name!r} of {self.id} was not measured; measured are "
+            f"mode={name!r} of {self.id} was not measured; measured are "
             + (", ".join(measured.mode for measured in self.measured) or "no modes")
         )
 
@@ -69,7 +74,7 @@ class ShippedSet:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> "ShippedSet":
-        """Make the set that `to_dict` described."""
+        """Return the set of an index's entry, as `to_dict` returned it."""
         tuples = {
             name: tuple(entry[name]) for name in ("class_names", "input_shape", "input_range")
         }
@@ -87,8 +92,8 @@ def shipped_sets() -> tuple[ShippedSet, ...]:
     return read_index(FOLDER)
 
 
-def shipped_names(network: str | None) -> tuple[str, ...]:
-    """Return the data sets that a network has weights of; none for no network."""
+def shipped_names(network: str) -> tuple[str, ...]:
+    """Return the data sets for which weights of a network are shipped."""
     return tuple(each.data for each in shipped_sets() if each.network == network)
 
 

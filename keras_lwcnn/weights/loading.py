@@ -1,4 +1,4 @@
-"""Putting a shipped set into a model."""
+"""Loading a shipped set into a model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 HEAD = "predictions"
 """The classifier's layer, which a model without the top lacks."""
+WAY_OUT = "Build the network with the arguments that the weights were trained with."
 
 
 def load_shipped(model: keras.Model, network: str, data: str) -> index.ShippedSet:
-    """Load a shipped set into a model, as a whole or, when something does not fit, not at all.
+    """Load a shipped set into a model; a model that it does not fit is left as it was.
 
     Args:
         model: the network that the set is of, for images of any size; with or without the top.
@@ -29,8 +30,8 @@ def load_shipped(model: keras.Model, network: str, data: str) -> index.ShippedSe
 
     Raises:
         FileNotFoundError: the set's file is missing.
-        ValueError: there is no such set, its file is another than the index describes, or the
-            model is another network than the set is of.
+        ValueError: there is no such set, its file is not the one that the index describes, or the
+            model is another network.
     """
     chosen = index.shipped(network, data)
     arrays = read_archive(index.FOLDER / chosen.file, chosen.sha256)
@@ -39,16 +40,16 @@ def load_shipped(model: keras.Model, network: str, data: str) -> index.ShippedSe
 
 
 def assign(model: keras.Model, arrays: Mapping[str, np.ndarray], whose: str) -> None:
-    """Set the weights of a model's layers; all but the head has to be there on both sides.
+    """Set the weights of a model's layers; model and arrays must have the same, but for the head.
 
     Args:
-        model: is changed once everything fits.
+        model: is changed only if everything fits.
         arrays: values by LAYER/VARIABLE.
-        whose: what they are, for errors.
+        whose: what errors call the arrays.
 
     Raises:
-        ValueError: a layer that only one side has, other shapes, or masks that are of no stage of
-            the model's learned groups.
+        ValueError: a weight that only one side has, other shapes, or masks that belong to no stage
+            of the model's learned groups.
     """
     variables = {
         (layer.name, variable.name): variable
@@ -58,13 +59,13 @@ def assign(model: keras.Model, arrays: Mapping[str, np.ndarray], whose: str) -> 
     rest = {tuple(name.split("/", 1)): array for name, array in arrays.items()}
     values = {}
     for (layer, name), variable in variables.items():
-        wanted = tuple(variable.shape)
+        shape = tuple(variable.shape)
         value = rest.pop((layer, name), None)
-        found = "no such weight" if value is None else f"shape {value.shape}"
-        if value is None or value.shape != wanted:
+        if value is None or value.shape != shape:
+            theirs = "no such weight" if value is None else f"shape {value.shape}"
             raise ValueError(
-                f"Layer {layer!r} of {model.name!r} has {name!r} of shape {wanted}; {whose} have "
-                f"{found}"
+                f"Layer {layer!r} of {model.name!r} has {name!r} of shape {shape}; {whose} have "
+                f"{theirs}. {WAY_OUT}"
             )
         values[layer, name] = value
     headless = all(layer.name != HEAD for layer in model.layers)
@@ -72,7 +73,7 @@ def assign(model: keras.Model, arrays: Mapping[str, np.ndarray], whose: str) -> 
         if not (headless and layer == HEAD):
             raise ValueError(
                 f"{whose} have {name!r} of shape {value.shape} in layer {layer!r}; {model.name!r} "
-                "has no such weight"
+                f"has no such weight. {WAY_OUT}"
             )
     _check_masks(model, values, whose)
     for key, variable in variables.items():
@@ -82,7 +83,7 @@ def assign(model: keras.Model, arrays: Mapping[str, np.ndarray], whose: str) -> 
 def _check_masks(
     model: keras.Model, values: Mapping[tuple[str, str], np.ndarray], whose: str
 ) -> None:
-    # Another condensation_factor leaves all shapes as they are, but not what a stage means.
+    # Another condensation_factor has the same shapes, but another number of inputs at each stage.
     from keras_lwcnn.layers import LearnedGroupConv2D
 
     for layer in model.layers:
@@ -93,5 +94,5 @@ def _check_masks(
                 raise ValueError(
                     f"Layer {layer.name!r} of {model.name!r} has condensation_factor="
                     f"{layer.condensation_factor}; in {whose}, its groups read {reads.tolist()} of "
-                    f"{len(mask)} inputs at stage {stage}"
+                    f"{len(mask)} inputs at stage {stage}. {WAY_OUT}"
                 )

@@ -1,4 +1,4 @@
-"""What a set's converted files reach on the test images."""
+"""Accuracy and size of a shipped set's converted files."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,13 +7,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class MeasuredMode:
-    """A converted file of a set, on the test images.
+    """A converted file of a shipped set, on the test images.
 
     Attributes:
         mode: of the conversion, `float32` or `int8`.
         images: number of test images.
         right: on how many the right class came first.
-        top1: their share, 0 to 1.
+        top1: share of those images, 0 to 1.
         low: lower end of its 95 % interval (Wilson).
         high: upper end.
         size: bytes of the file.
@@ -39,7 +39,7 @@ class MeasuredMode:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "MeasuredMode":
-        """Make it from a row of kind `compare`."""
+        """Return the mode that a row of kind `compare` describes."""
         right = round(row["top1"] * row["images"])
         low, high = wilson_interval(right, row["images"])
         same = ("mode", "images", "top1", "size", "gzip_size", "drop", "agreement")
@@ -54,10 +54,12 @@ def wilson_interval(right: int, images: int) -> tuple[float, float]:
         images: at least 1.
 
     Raises:
-        ValueError: a count that is none of so many images.
+        ValueError: no images, or more right ones than there are.
     """
     if images < 1 or not 0 <= right <= images:
-        raise ValueError(f"right has to be 0 to images, images at least 1; got {right}, {images}")
+        raise ValueError(
+            f"right={right}, images={images} is no share; allowed are 0 to images, at least 1."
+        )
     from scipy.stats import binomtest
 
     interval = binomtest(right, images).proportion_ci(0.95, method="wilson")

@@ -1,4 +1,4 @@
-"""Making a shipped set of a finished training."""
+"""Making a shipped set from a finished training."""
 
 from __future__ import annotations
 
@@ -29,35 +29,37 @@ def describe(
     test: Split,
     rows: Sequence[Mapping[str, Any]],
 ) -> ShippedSet:
-    """Describe a set.
+    """Return the index's entry of a set.
 
     Args:
         network: name in `keras_lwcnn.models.MODELS`.
-        record: of its training, a row of kind `train`.
-        content: of the set's file.
-        costs: of the network, for one image.
+        record: record of its training, a row of kind `train`.
+        content: content of the set's file.
+        costs: costs of the network, for one image.
         test: the test images.
-        rows: of kind `compare`, of the converted files on them.
+        rows: rows of kind `compare`, of the converted files on the test images.
 
     Raises:
-        ValueError: a record of another network, of probabilities, of data that no name loads, or
-            of a training that began with other weights.
+        ValueError: the record is of another network, of one with probabilities as outputs, of a
+            training that began with other weights, or of data that `load_data` has no name for.
     """
     dataset = record["dataset"]
     name = dataset["name"]
     if record["model"] != network:
-        raise ValueError(f"the training is one of {record['model']!r}, not of {network!r}")
+        raise ValueError(f"the training is one of {record['model']!r}, not of {network!r}.")
     if record.get("origin"):
         raise ValueError(
-            f"weights are shipped of trainings that one command repeats; this one of {network!r} "
-            f"began with weights trained on {record['origin'].get('data')!r}"
+            f"the training of {network!r} began with weights trained on "
+            f"{record['origin'].get('data')!r}; only what one command repeats is shipped."
         )
     if record["output"] != "logits":
-        raise ValueError(f"weights are shipped of networks of logits, not of {record['output']!r}")
+        raise ValueError(
+            f"the network's output is {record['output']!r}; only networks with logits are shipped."
+        )
     if dataset["source"] != name:
         raise ValueError(
-            f"the data set has to be one that its name {name!r} loads; it was loaded from "
-            f"{dataset['source']!r}"
+            f"the data set was loaded from {dataset['source']!r}; only one that its name "
+            f"{name!r} loads is shipped."
         )
     return ShippedSet(
         network=network,
@@ -77,11 +79,11 @@ def describe(
     )
 
 
-def add_set(made: ShippedSet, content: bytes, folder: Path) -> None:
+def add_set(new: ShippedSet, content: bytes, folder: Path) -> None:
     """Write a set's file and its entry in the folder's index, in place of an older one."""
-    write_bytes(folder / made.file, content)
-    others = [each for each in read_index(folder) if each.id != made.id]
-    write_index([*others, made], folder)
+    write_bytes(folder / new.file, content)
+    others = [each for each in read_index(folder) if each.id != new.id]
+    write_index([*others, new], folder)
 
 
 def test_digest(test: Split) -> str:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from android_bench.statistics import Ratio, unpaired_ratio
-
-Row = dict[str, Any]
+from lwcnn.rows import Row
 
 #: What makes two rows measurements of the same thing.
 KEY = ("model", "mode", "device", "engine", "num_threads", "use_xnnpack")
 
-#: Counts of the same program repeat to this share; a larger difference is a change.
+#: Two counts of the same program differ by at most this share; a larger difference is a change.
 COUNT_NOISE = 1e-5
 
 
@@ -45,30 +44,30 @@ class Change:
 def compare_rows(
     before: Sequence[Row], after: Sequence[Row], tolerance: float = 0.05
 ) -> list[Change]:
-    """Tell what became faster or slower.
+    """Return what became faster or slower.
 
     Times change when the 95 % interval of the ratio of the sessions' medians lies beyond the
     tolerance, which allows for what differs between two runs though the program is the same.
     Instruction counts change when they differ by more than 0.001 %.
 
     Args:
-        before: bench rows of the earlier file; rows of the same measurement are taken together.
+        before: bench rows of the earlier file; rows of the same measurement are pooled.
         after: those of the later one.
         tolerance: 0 or more, 0.05 for 5 %.
 
     Returns:
-        One change a measurement, in the order of the earlier file, then what is new.
+        One change per measurement, in the order of the earlier file, then what is new.
 
     Raises:
         ValueError: a negative tolerance.
     """
     if tolerance < 0:
-        raise ValueError(f"tolerance is {tolerance}; allowed: 0 or more")
+        raise ValueError(f"{tolerance=} is out of range; allowed is 0 or more")
     earlier, later = _by_key(before), _by_key(after)
-    changes = []
-    for key in dict.fromkeys([*earlier, *later]):
-        changes.append(_change(key, earlier.get(key, []), later.get(key, []), tolerance))
-    return changes
+    return [
+        _change(key, earlier.get(key, []), later.get(key, []), tolerance)
+        for key in dict.fromkeys([*earlier, *later])
+    ]
 
 
 def _by_key(rows: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
@@ -102,7 +101,7 @@ def _change(key: tuple[Any, ...], earlier: list[Row], later: list[Row], toleranc
 
 
 def _medians(rows: list[Row]) -> list[float]:
-    # A median of 0 us is too short for the clock, and has no ratio.
+    # A median of 0 us is too short for the clock to tell, and has no ratio.
     return [median for row in rows for median in row["session_medians_us"] if median > 0]
 
 

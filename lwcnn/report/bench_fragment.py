@@ -1,16 +1,14 @@
-"""Bench rows as a part of an HTML page."""
+"""Bench rows as a fragment of an HTML page."""
 
 import base64
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from lwcnn.report import bench_plots as plots
-from lwcnn.report.bench_table import delegated, millions, milliseconds
-
-Row = dict[str, Any]
+from lwcnn.report.bench_table import delegated_ops, millions, milliseconds
+from lwcnn.rows import Row
 
 TIME_COLUMNS = ("model", "mode", "device", "core", "threads", "median", "p5", "p95", "first",
                 "init", "memory (MB)", "delegated")  # fmt: skip
@@ -29,19 +27,22 @@ def bench_fragment(rows: Sequence[Row]) -> str:
     counted = [row for row in rows if row["instructions"] is not None]
     parts = []
     if timed:
-        parts += ["<h3>Latency</h3>", _table(TIME_COLUMNS, [_times(row) for row in timed])]
+        parts += [
+            "<h3>Latency</h3>",
+            _html_table(TIME_COLUMNS, [_time_cells(row) for row in timed]),
+        ]
         parts += [_picture(plots.plot_latency, timed, "latency by mode and threads")]
         parts += [_picture(plots.plot_tail, timed, "p95 / median")]
     if counted:
         parts += [
             "<h3>AArch64 instructions per inference (emulated cores, no times)</h3>",
-            _table(COUNT_COLUMNS, [_counts(row) for row in counted]),
+            _html_table(COUNT_COLUMNS, [_count_cells(row) for row in counted]),
             _picture(plots.plot_kernels, counted, "instructions by kernel"),
         ]
     return "\n".join(part for part in parts if part)
 
 
-def _times(row: Row) -> list[str]:
+def _time_cells(row: Row) -> list[str]:
     memory = row["memory_peak_mb"]
     times = (row[f"{name}_us"] for name in ("median", "p5", "p95", "first", "init"))
     return [
@@ -49,16 +50,22 @@ def _times(row: Row) -> list[str]:
         str(row["num_threads"]),
         *map(milliseconds, times),
         "" if memory is None else f"{memory:.1f}",
-        delegated(row),
+        delegated_ops(row),
     ]
 
 
-def _counts(row: Row) -> list[str]:
+def _count_cells(row: Row) -> list[str]:
     core = row["device"].partition(":")[2]
-    return [row["model"], row["mode"] or "", core, millions(row["instructions"]), delegated(row)]
+    return [
+        row["model"],
+        row["mode"] or "",
+        core,
+        millions(row["instructions"]),
+        delegated_ops(row),
+    ]
 
 
-def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def _html_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
@@ -66,8 +73,8 @@ def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def _picture(draw: Any, rows: Sequence[Row], title: str) -> str:
-    """Return a picture as an <img> that carries its own data; '' where there is nothing to draw."""
+def _picture(draw: Callable[[Sequence[Row], Path], Path], rows: Sequence[Row], title: str) -> str:
+    """Return a picture as an <img> with its data inside; "" where there is nothing to draw."""
     with tempfile.TemporaryDirectory(prefix="android_bench_") as folder:
         try:
             content = draw(rows, Path(folder, "plot.png")).read_bytes()

@@ -1,18 +1,19 @@
 """Bench rows as pictures."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
+from android_bench.files import write_whole
+from lwcnn.rows import Row
 
-
-# Medians further apart than this factor are drawn to a logarithmic scale, or the small ones vanish.
+#: Medians further apart than this factor need a logarithmic scale, or the small ones vanish.
 SPREAD = 10
 
 
 def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
-    """Draw the median latency by model and mode, a bar for each number of threads.
+    """Draw the median latency by model and mode, one bar per number of threads.
 
     The whiskers are p5 and p95. Of several rows of the same measurement the last one is drawn.
 
@@ -30,17 +31,12 @@ def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
     def draw(axes: Any) -> None:
         width = 0.8 / len(settings)
         for i, setting in enumerate(settings):
-            found = [(x, bars[label, setting]) for x, label in enumerate(labels)
-                     if (label, setting) in bars]  # fmt: skip
-            medians = [row["median_us"] / 1000 for _, row in found]
-            low = [
-                (row["median_us"] - (row["p5_us"] or row["median_us"])) / 1000 for _, row in found
-            ]
-            high = [
-                ((row["p95_us"] or row["median_us"]) - row["median_us"]) / 1000 for _, row in found
-            ]
-            places = [x + (i - (len(settings) - 1) / 2) * width for x, _ in found]
-            axes.bar(places, medians, width, yerr=[low, high], capsize=3, label=setting)
+            drawn = {x: bars[label, setting] for x, label in enumerate(labels)
+                     if (label, setting) in bars}  # fmt: skip
+            medians = [row["median_us"] / 1000 for row in drawn.values()]
+            whiskers = zip(*map(_whiskers, drawn.values()), strict=True)
+            places = [x + (i - (len(settings) - 1) / 2) * width for x in drawn]
+            axes.bar(places, medians, width, yerr=[*whiskers], capsize=3, label=setting)
         axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
         every = [row["median_us"] for row in rows]
         if max(every) > SPREAD * min(every):
@@ -51,6 +47,13 @@ def plot_latency(rows: Sequence[Row], path: str | Path) -> Path:
     return _save(draw, path, width=max(5.0, 1.3 * len(labels) * max(1, len(settings) / 2)))
 
 
+def _whiskers(row: Row) -> tuple[float, float]:
+    """Return how far p5 lies below the median and p95 above it, in ms; 0 where not known."""
+    median = row["median_us"]
+    below, above = row["p5_us"] or median, row["p95_us"] or median
+    return (median - below) / 1000, (above - median) / 1000
+
+
 def plot_tail(rows: Sequence[Row], path: str | Path) -> Path:
     """Draw p95 / median of each measurement: how much slower the slow inferences are.
 
@@ -58,7 +61,7 @@ def plot_tail(rows: Sequence[Row], path: str | Path) -> Path:
     """
     rows = [row for row in _timed(rows) if row["p95_us"] and row["median_us"]]
     if not rows:
-        raise ValueError("no row has a p95 to draw")
+        raise ValueError("no row has a p95 to draw. Give rows with times of single inferences")
     names = [f"{_label(row)}, {_setting(row)}" for row in rows]
     ratios = [row["p95_us"] / row["median_us"] for row in rows]
 
@@ -84,7 +87,7 @@ def plot_kernels(rows: Sequence[Row], path: str | Path, top: int = 8) -> Path:
     """
     rows = [row for row in rows if row.get("instruction_kernels")]
     if not rows:
-        raise ValueError("no row has instructions by kernel to draw")
+        raise ValueError("no row has instructions by kernel to draw. Give rows of emulated cores")
     totals: dict[str, int] = {}
     for row in rows:
         for name, count in row["instruction_kernels"].items():
@@ -95,12 +98,7 @@ def plot_kernels(rows: Sequence[Row], path: str | Path, top: int = 8) -> Path:
     def draw(axes: Any) -> None:
         left = [0.0] * len(rows)
         for name in (*named, "others"):
-            counts = [
-                (sum(row["instruction_kernels"].values())
-                 - sum(row["instruction_kernels"].get(known, 0) for known in named)
-                 if name == "others" else row["instruction_kernels"].get(name, 0)) / 1e6
-                for row in rows
-            ]  # fmt: skip
+            counts = [_kernel_count(row["instruction_kernels"], name, named) / 1e6 for row in rows]
             color = "lightgray" if name == "others" else None
             axes.barh(labels, counts, left=left, label=name, color=color)
             left = [x + count for x, count in zip(left, counts, strict=True)]
@@ -111,12 +109,20 @@ def plot_kernels(rows: Sequence[Row], path: str | Path, top: int = 8) -> Path:
     return _save(draw, path, width=10, height=max(3.0, 0.5 * len(rows) + 1))
 
 
+def _kernel_count(kernels: dict[str, int], name: str, named: Sequence[str]) -> int:
+    """Return the instructions of a kernel, or of all that are not `named` for "others"."""
+    if name != "others":
+        return kernels.get(name, 0)
+    return sum(count for kernel, count in kernels.items() if kernel not in named)
+
+
 def accuracy_points(rows: Sequence[Row], device: str) -> list[tuple[str, str, float, float]]:
-    """Join what a model costs with how right it is, for `plot_accuracy`.
+    """Join the cost of each model with its accuracy, for `plot_accuracy`.
 
     Args:
         rows: rows of kinds "bench" and "compare", which are joined by the file's sha256.
-        device: whose bench rows count: an emulated core gives instructions, others a median in ms.
+        device: whose bench rows to take; the cost is in instructions on an emulated core, and the
+            median in ms elsewhere.
 
     Returns:
         (model, mode, cost, top-1) of each compared file that was measured there, the last row of
@@ -150,7 +156,7 @@ def plot_accuracy(
         ValueError: no points.
     """
     if not points:
-        raise ValueError("no points to draw")
+        raise ValueError("no points to draw. Give bench and compare rows of the same files")
     models = list(dict.fromkeys(point[0] for point in points))
 
     def draw(axes: Any) -> None:
@@ -172,7 +178,7 @@ def plot_accuracy(
 def _timed(rows: Sequence[Row]) -> list[Row]:
     timed = [row for row in rows if row["median_us"] is not None]
     if not timed:
-        raise ValueError("no row has a median latency to draw")
+        raise ValueError("no row has a median latency to draw. Give rows of real devices")
     return timed
 
 
@@ -187,14 +193,14 @@ def _setting(row: Row) -> str:
 
 
 def check_picture(path: str | Path) -> str:
-    """Return the kind of a picture by its suffix, "png" or "svg".
+    """Return the format of a picture by its suffix: "png" or "svg".
 
     Raises:
         ValueError: it has another suffix.
     """
     kind = Path(path).suffix[1:].lower()
     if kind not in ("png", "svg"):
-        raise ValueError(f"picture is {Path(path).name!r}; allowed suffixes: .png, .svg")
+        raise ValueError(f"picture={Path(path).name!r} has another suffix; allowed are .png, .svg")
     return kind
 
 
@@ -202,11 +208,7 @@ def _save(
     draw: Callable[[Any], None], path: str | Path, width: float = 7, height: float = 4
 ) -> Path:
     """Draw one pair of axes into a file, whole or not at all."""
-    import io
-
     from matplotlib.figure import Figure
-
-    from android_bench.native import write_whole
 
     kind = check_picture(path)
     figure = Figure(figsize=(min(width, 20), min(height, 20)), layout="constrained")

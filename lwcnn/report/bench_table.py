@@ -5,8 +5,8 @@ from typing import Any
 
 from android_bench.statistics import Ratio, paired_ratio
 from lwcnn.report.bench_changes import Change
+from lwcnn.rows import Row
 
-Row = dict[str, Any]
 COLORS = {"faster": "green", "slower": "red", "unknown": "yellow", "missing": "yellow"}
 
 
@@ -15,9 +15,9 @@ def print_rows(rows: Sequence[Row]) -> None:
     timed = [row for row in rows if not row["device"].startswith("emulated:")]
     counted = [row for row in rows if row["device"].startswith("emulated:")]
     if timed:
-        _console().print(_times(timed))
+        _console().print(_time_table(timed))
     if counted:
-        _console().print(_counts(counted))
+        _console().print(_count_table(counted))
 
 
 def print_changes(changes: Sequence[Change]) -> None:
@@ -59,14 +59,14 @@ def ratio_to_first(rows: Sequence[Row], row: Row) -> Ratio | None:
 
 
 def milliseconds(time_us: float | None) -> str:
-    """Write a time, in ms with four significant digits."""
+    """Return a time in ms with its unit; "" for None."""
     if time_us is None:
         return ""
     return f"{time_us / 1000:.3f} ms" if time_us < 100_000 else f"{time_us / 1000:.1f} ms"
 
 
 def millions(count: float | None) -> str:
-    """Write an instruction count."""
+    """Return an instruction count in millions, with an M; "" for None."""
     return "" if count is None else f"{count / 1e6:.3f} M"
 
 
@@ -78,7 +78,7 @@ def _console() -> Any:
     return console if console.is_terminal else Console(width=max(console.width, 100))
 
 
-def _times(rows: Sequence[Row]) -> Any:
+def _time_table(rows: Sequence[Row]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -93,22 +93,23 @@ def _times(rows: Sequence[Row]) -> Any:
         memory = row["memory_peak_mb"]
         threads = f"{row['num_threads']} thread{'s' * (row['num_threads'] != 1)}"
         words = [row["mode"], row["device"], threads, None if row["use_xnnpack"] else "no XNNPACK"]
+        middle = row["mean_us"] if row["median_us"] is None else row["median_us"]
         tail = ""
         if row["p5_us"] is not None:
             tail = f"{row['p5_us'] / 1000:.3f} - {row['p95_us'] / 1000:.3f}"
         table.add_row(
             f"{escape(row['model'])}\n[dim]{escape(', '.join(filter(None, words)))}[/]",
-            f"{_ms(row['median_us'] if row['median_us'] is not None else row['mean_us'])}\n{tail}",
-            _ms(row["first_us"]),
-            _ms(row["init_us"]),
+            f"{_in_ms(middle)}\n{tail}",
+            _in_ms(row["first_us"]),
+            _in_ms(row["init_us"]),
             "" if memory is None else f"{memory:.1f}",
-            delegated(row),
-            "" if ratio is None else _ratio(ratio),
+            delegated_ops(row),
+            "" if ratio is None else _ratio_cell(ratio),
         )
     return table
 
 
-def _counts(rows: Sequence[Row]) -> Any:
+def _count_table(rows: Sequence[Row]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -123,29 +124,29 @@ def _counts(rows: Sequence[Row]) -> Any:
         words = filter(None, [row["mode"], row["device"].partition(":")[2]])
         table.add_row(
             f"{escape(row['model'])}\n[dim]{escape(', '.join(words))}[/]",
-            _millions(row["instructions"]) or "not counted",
-            *(_millions(parts.get(name)) for name in classes),
-            delegated(row),
+            _in_millions(row["instructions"]) or "not counted",
+            *(_in_millions(parts.get(name)) for name in classes),
+            delegated_ops(row),
         )
     return table
 
 
-def _millions(count: float | None) -> str:
-    return "" if count is None else f"{count / 1e6:.3f}"
-
-
-def delegated(row: Row) -> str:
-    """Write how much of the graph the delegate runs: "64/66 in 2" partitions."""
+def delegated_ops(row: Row) -> str:
+    """Return how much of the graph the delegate runs: "64/66 in 2" partitions."""
     if row["nodes"] is None:
         return ""
     return f"{row['delegated_nodes']}/{row['nodes']} in {row['partitions']}"
 
 
-def _ms(time_us: float | None) -> str:
+def _in_millions(count: float | None) -> str:
+    return "" if count is None else f"{count / 1e6:.3f}"
+
+
+def _in_ms(time_us: float | None) -> str:
     return "" if time_us is None else f"{time_us / 1000:.3f}"
 
 
-def _ratio(ratio: Ratio) -> str:
+def _ratio_cell(ratio: Ratio) -> str:
     if ratio.low is None:
         return f"{ratio.ratio:.3f}"
     return f"{ratio.ratio:.3f}\n{ratio.low:.3f} - {ratio.high:.3f}"

@@ -19,7 +19,7 @@ def plot_comparison(rows: Sequence[Row], path: str | Path) -> Path:
 
     Args:
         rows: rows of kind `compare` of one comparison.
-        path: the picture, in the format of its suffix; written whole or not at all.
+        path: the picture, in the format that its suffix names; written whole or not at all.
 
     Returns:
         The path.

@@ -13,14 +13,14 @@ CHANGES = 3
 
 
 def print_comparison(rows: Sequence[Row]) -> None:
-    """Print what each file costs, and how the classes change that it names.
+    """Print what each file costs, and which predicted classes change.
 
     Args:
         rows: rows of kind `compare` of one comparison.
     """
     console = Console()
     if not console.is_terminal:
-        # A file or a pipe has no width of its own.
+        # Files and pipes have no width of their own.
         console = Console(width=max(console.width, WIDTH))
     console.print(_costs(rows))
     if any(row["confusion_changes"] for row in rows):

@@ -10,11 +10,11 @@ from keras_lwcnn.data.check_result import NEAR, DataCheck, Pair
 from lwcnn.report.comparison_table import WIDTH
 
 NAMED = 3
-"""Groups that are named at most; of pairs the first is."""
+"""How many groups are named; of pairs, the first one is."""
 
 
 def print_data_check(check: DataCheck) -> None:
-    """Print what a check found: classes, what the splits share, and how far to trust the test."""
+    """Print what a check found: classes, what the splits share, and whether to trust the test."""
     console = Console()
     if not console.is_terminal:
         # A file or a pipe has no width of its own.
@@ -22,9 +22,9 @@ def print_data_check(check: DataCheck) -> None:
     console.print(_classes(check))
     console.print(_shared(check))
     console.print(
-        f"Nearest 16x16 thumbnail of the training images: {check.nearest_top1:.2%} of the test "
-        f"images right; the most frequent class: {check.majority_top1:.2%}. A test accuracy has to "
-        "beat both.",
+        "The label of the nearest training thumbnail (16x16) is right for "
+        f"{check.nearest_top1:.2%} of the test images; the most frequent class for "
+        f"{check.majority_top1:.2%}. An accuracy has to beat both.",
         highlight=False,
     )
     for finding in check.findings:
@@ -51,9 +51,9 @@ def _classes(check: DataCheck) -> Table:
 
 def _shared(check: DataCheck) -> Table:
     table = Table(
-        title="What is there twice",
-        caption=f"Near: the thumbnails differ by at most {NEAR:.0%} of their contrast; what looks "
-        "alike by nature is among them.",
+        title="Images that are there twice",
+        caption=f"Near: the thumbnails differ by at most {NEAR:.0%} of their contrast. Images that "
+        "look alike but are no copies are among them.",
         title_justify="left",
         caption_justify="left",
     )

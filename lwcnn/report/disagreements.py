@@ -24,18 +24,18 @@ def write_disagreements(
     source: str = "",
     shown: int = SHOWN,
 ) -> list[Path]:
-    """Write a page MODE.html for each mode, with links between them; each needs nothing beside it.
+    """Write one page MODE.html per mode, linked with each other; each holds all that it shows.
 
     Args:
-        folder: where to write; it is made when missing.
+        folder: where to write; it is created when missing.
         images: uint8, shape (n, height, width, 3).
         labels: shape (n,), the true classes.
         probabilities: mode -> shape (n, classes), those of the reference among them.
         parted: mode -> indices of all images on which it disagrees, in the order to show them.
-        class_names: one a class.
+        class_names: one per class.
         reference: the mode that the others are compared with.
-        source: what the images are called.
-        shown: images a page at most.
+        source: name of the images.
+        shown: most images per page.
 
     Returns:
         The pages' paths, in the order of `parted`.

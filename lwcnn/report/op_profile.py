@@ -1,5 +1,7 @@
 """Op profiles as a table and as a picture."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ _UNITS = {"us": "µs", "instructions": "instructions"}
 
 
 def print_profile(
-    profile: OpProfile, *, top: int | None = None, console: "Console | None" = None
+    profile: OpProfile, *, top: int | None = None, console: Console | None = None
 ) -> None:
     """Print the ops in the order of execution, and sums by kernel, as rich tables.
 
@@ -58,7 +60,7 @@ def plot_profile(profile: OpProfile, path: str | Path, top: int = 25) -> Path:
 
     Args:
         profile: the profile.
-        path: picture to write; its ending chooses the format (".png", ".svg", ".pdf").
+        path: picture to write; its suffix tells the format (".png", ".svg", ".pdf").
         top: how many layers to show.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Pairs of images that are one and the same, or nearly, as one picture to judge them by."""
+"""A picture of the pairs of images that are the same, or nearly."""
 
 from pathlib import Path, PurePosixPath
 
@@ -15,29 +15,31 @@ NAME_LENGTH = 28
 
 
 def plot_pairs(check: DataCheck, dataset: ImageDataset, path: str | Path) -> Path:
-    """Draw the pairs that a check found, the gravest first, with what they are called.
+    """Draw the pairs that a check found, the gravest first, with their labels and files.
 
-    Pairs of two labels are named in red.
+    The text is red where the two labels differ.
 
     Args:
         check: what was found.
         dataset: the images that were checked.
-        path: the picture, in the format of its suffix; written whole or not at all.
+        path: path of the picture, which tells its format by its ending.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: when the check found no pair.
+        ValueError: the check found no pair.
     """
     pairs = check.pairs
     if not pairs:
-        raise ValueError(f"{dataset.name} has no pairs of images to draw in {path}")
+        raise ValueError(
+            f"{dataset.name} has no pairs of images to draw in {path}; at least 1 is needed."
+        )
     shown = pairs[:SHOWN]
     rows = -(-len(shown) // ACROSS)
     figure = Figure(figsize=(3.5 * ACROSS, 2.15 * rows + 0.4), layout="constrained")
     figure.suptitle(f"{dataset.name}: {len(shown)} of {len(pairs)} pairs", x=0.01, ha="left")
-    # A narrow empty column parts the pairs from each other.
+    # A narrow empty column separates the pairs.
     widths = [1, 1, 0.15] * ACROSS
     grid = figure.subplots(rows, 3 * ACROSS, squeeze=False, width_ratios=widths)
     for axes in grid.flat:

@@ -1,4 +1,4 @@
-"""A few test images with what each file makes of them, stored for the report."""
+"""A few test images with the prediction of each file, stored for the report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convert.tflite.metrics import softmax
 from keras_lwcnn.files import write_json
 from lwcnn.report.thumbnails import data_url
 
@@ -22,15 +23,16 @@ def write_samples(
 ) -> Path:
     """Choose images and store them with the predictions of every mode.
 
-    Half of the places go to images on which two modes disagree, then to images that all get wrong,
-    so that what quantization costs is looked at first; the others to the first right ones.
+    Half of them are images on which two modes disagree, and then images that all modes get wrong,
+    so that the reader sees first what quantization costs. The other half are the first images that
+    all modes get right.
 
     Args:
         path: the JSON file to write.
         images: uint8, shape (n, height, width, 3).
         labels: shape (n,).
         logits: mode -> outputs, shape (n, classes).
-        class_names: one a class.
+        class_names: one per class.
         count: how many images to store.
 
     Returns:
@@ -53,7 +55,7 @@ def write_samples(
             "predictions": {
                 mode: {
                     "label": class_names[top1[mode][i]],
-                    "confidence": float(_softmax(values[i]).max()),
+                    "confidence": float(softmax(values[[i]]).max()),
                 }
                 for mode, values in logits.items()
             },
@@ -69,10 +71,5 @@ def write_samples(
 
 
 def read_samples(path: Path) -> dict[str, Any] | None:
-    """Read what `write_samples` wrote; None when there is no such file."""
+    """Return what `write_samples` wrote, None when there is no such file."""
     return json.loads(path.read_text()) if path.is_file() else None
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()

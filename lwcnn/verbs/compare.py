@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convert import Comparison
     from keras_lwcnn.data import ImageDataset
     from lwcnn.common import DataSource
 
@@ -16,7 +17,7 @@ EXTRA = "convert"
 USES_KERAS = False
 
 EXAMPLES = """examples:
-  lwcnn compare model.keras --modes float32,int8      converts what is not there yet
+  lwcnn compare model.keras --modes float32,int8      converts what is missing
   lwcnn compare model.*.tflite --rows rows.jsonl      files that lwcnn convert wrote
   lwcnn compare model.keras --plot costs.png --pages disagreements
 """
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pages",
         type=Path,
         metavar="FOLDER",
-        help="write a page a mode of the images on which it and float32 disagree",
+        help="write one page per mode, of the images on which it and float32 disagree",
     )
     parser.add_argument(
         "--samples", type=Path, metavar="FILE", help="write sample predictions for the report"
@@ -91,31 +92,32 @@ def _refuse_conversion_options(args: argparse.Namespace) -> None:
     for name in ("modes", "out", "input_range", "calibration_images"):
         if getattr(args, name) is not None:
             option = name.replace("_", "-")
-            raise ValueError(f"--{option} is for a MODEL.keras; {args.files[0]} is converted")
+            raise ValueError(
+                f"--{option} is for the conversion of a MODEL.keras; {args.files[0]} is converted "
+                f"already. Leave --{option} out, or give the model"
+            )
 
 
 def _converted(model_file: Path, args: argparse.Namespace) -> tuple[list[Path], ImageDataset]:
-    """Convert a model, as far as its files are not there; give them and the loaded images."""
-    from convert.source.keras_file import check_keras_file, input_shape
-    from keras_lwcnn.record import read_record
+    """Convert a model, as far as its files are not there; return them and the loaded images."""
+    from convert.source.keras_file import input_shape
     from lwcnn.common import data_from, loaded
     from lwcnn.compare_inputs import check_classes, recorded_source
-    from lwcnn.conversion import compared_modes, convert_model
+    from lwcnn.conversion import TrainedModel, compared_modes, convert_model
 
     modes = compared_modes(args.modes)
-    check_keras_file(model_file)
+    class_names = TrainedModel.read(model_file).class_names
     size = args.image_size or (input_shape(model_file) or [None])[0]
     dataset = loaded(data_from(args) or recorded_source(model_file), size)
-    if trained_on := read_record(model_file).get("dataset"):
-        names = trained_on["class_names"]
-        check_classes(dataset, len(names), names, model_file)
+    if class_names is not None:
+        check_classes(dataset, len(class_names), class_names, model_file)
     out = args.out or model_file.parent
     rows = convert_model(
         model_file,
         out,
         modes=[mode.name for mode in modes],
         data=dataset,
-        images=args.calibration_images,
+        calibration_count=args.calibration_images,
         input_range=args.input_range,
         reuse=True,
     )
@@ -131,15 +133,18 @@ def compare_files(
     pages: Path | None = None,
     latency: bool = False,
 ) -> list[dict[str, Any]]:
-    """Run files over test images; give rows.
+    """Run files over test images.
 
     Args:
-        files: `.tflite` files with sidecars, one a mode, float32 among them.
+        files: `.tflite` files with sidecars, one per mode, float32 among them.
         data: source of the images, or a loaded data set; None for what the model was trained on.
         image_size: side of a source's images in pixels, None for what the files take.
         samples: where to store sample predictions for the report.
         pages: folder for the pages of disagreements.
         latency: whether to measure the files on this host, too, in one run.
+
+    Returns:
+        One row of kind "compare" per file.
 
     Raises:
         FileNotFoundError: a file or its sidecar is missing.
@@ -147,52 +152,50 @@ def compare_files(
     """
     from convert import compare
     from keras_lwcnn.data import scale_images
-    from lwcnn.common import loaded
-    from lwcnn.compare_inputs import (
-        check_classes,
-        model_of,
-        read_files,
-        recorded_source,
-    )
-    from lwcnn.report.disagreements import write_disagreements
+    from lwcnn.compare_inputs import images_for, read_files
     from lwcnn.report.samples import write_samples
 
-    given = read_files(files)
-    if data is None:
-        data = recorded_source(model_of(given.paths))
-    dataset = loaded(data, image_size or given.image_size)
-    check_classes(dataset, given.classes, given.class_names, given.paths["float32"])
-    class_names = given.class_names or dataset.class_names
+    compared = read_files(files)
+    dataset = images_for(compared, data, image_size)
+    class_names = compared.class_names or dataset.class_names
     images, labels = dataset.test.images, dataset.test.labels
-    with _progress(list(given.paths), len(images)) as advance:
+    with _progress(list(compared.paths), len(images)) as advance:
         comparison = compare(
-            given.paths,
+            compared.paths,
             images,
             labels,
-            preprocess=lambda pixels: scale_images(pixels, given.input_range),
+            preprocess=lambda pixels: scale_images(pixels, compared.input_range),
             class_names=class_names,
             progress=advance,
         )
     if latency:
-        comparison = comparison.with_latency(_host_medians(given.paths))
+        comparison = comparison.with_latency(_host_medians(compared.paths))
     if samples is not None:
         write_samples(samples, images, labels, comparison.scores, class_names)
     if pages is not None:
-        written = write_disagreements(
-            pages,
-            images,
-            labels,
-            {mode: comparison.probabilities(mode) for mode in given.paths},
-            {
-                mode: comparison.disagreements(mode, len(images))
-                for mode in given.paths
-                if mode != "float32"
-            },
-            class_names,
-            source=dataset.name,
-        )
-        print(f"wrote {', '.join(map(str, written)) or 'no page: float32 is alone'}")
+        _write_pages(pages, dataset, comparison, class_names)
     return comparison.to_rows()
+
+
+def _write_pages(
+    folder: Path, dataset: ImageDataset, comparison: Comparison, class_names: Sequence[str]
+) -> None:
+    """Write one page per mode of the images on which it and float32 disagree, and say where."""
+    from lwcnn.compare_inputs import REFERENCE
+    from lwcnn.report.disagreements import write_disagreements
+
+    modes = [row.mode for row in comparison.rows]
+    count = len(dataset.test)
+    paths = write_disagreements(
+        folder,
+        dataset.test.images,
+        dataset.test.labels,
+        {mode: comparison.probabilities(mode) for mode in modes},
+        {mode: comparison.disagreements(mode, count) for mode in modes if mode != REFERENCE},
+        class_names,
+        source=dataset.name,
+    )
+    print(f"wrote {', '.join(map(str, paths)) or 'no page: float32 is alone'}")
 
 
 def _host_medians(paths: Mapping[str, Path]) -> dict[str, float]:
@@ -204,7 +207,7 @@ def _host_medians(paths: Mapping[str, Path]) -> dict[str, float]:
 
 @contextmanager
 def _progress(modes: Sequence[str], images: int) -> Iterator[Callable[[str, int], None]]:
-    """Show a bar a mode; gives the function that moves one."""
+    """Show one bar per mode; yield the function that moves one."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from lwcnn.conversion import (
-    DEFAULT_IMAGES,
+    DEFAULT_CALIBRATION_COUNT,
     TRAIN_BATCH_SIZE,
     checked_modes,
     convert_model,
     convert_trainable,
+    some_of,
 )
 
 EXTRA = "convert"
 USES_KERAS = False
 
+FORMS = ("masked", "gather", "sliced")
+"""As `keras_lwcnn.condensation`, whose import would take seconds, has them."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn convert`."""
+    from convert.modes import OUTPUTS
     from lwcnn.common import add_data_arguments, add_rows_argument
 
     parser.add_argument("model", type=Path, metavar="MODEL.keras")
@@ -30,13 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_range_argument(parser)
     parser.add_argument(
         "--output",
-        default="model",
-        help="model (as it is, default), logits (without a final softmax) or probabilities",
+        choices=OUTPUTS,
+        default=OUTPUTS[0],
+        help="as the model has it (default), without a final softmax or sigmoid, or with one",
     )
     parser.add_argument(
         "--form",
-        default="masked",
-        help="of condensed networks: masked (default), gather or sliced",
+        choices=FORMS,
+        default=FORMS[0],
+        help=f"deployment form of a condensed network (default {FORMS[0]})",
     )
     parser.add_argument(
         "--no-lowering", action="store_true", help="do not rewrite the model for LiteRT first"
@@ -50,20 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-drop",
         type=float,
         metavar="POINTS",
-        help="with --auto: leave as many layers in float as it takes to lose no more top-1",
+        help="with --auto: leave as many layers in float as it takes to lose at most so many "
+        "points of top-1",
     )
     parser.add_argument(
         "--trainable",
         action="store_true",
-        help="write MODEL.trainable.tflite, whose last layer a phone can train; alone unless "
-        "--modes are named, too",
+        help="write MODEL.trainable.tflite, whose last layer a phone can train, and no other "
+        "file unless --modes names some",
     )
     parser.add_argument(
         "--train-batch-size",
         type=int,
         default=TRAIN_BATCH_SIZE,
         metavar="IMAGES",
-        help=f"with --trainable: images of one training step (default {TRAIN_BATCH_SIZE})",
+        help=f"with --trainable: images per training step (default {TRAIN_BATCH_SIZE})",
     )
     parser.add_argument("--description", default="", help="for the files' metadata")
     parser.add_argument("--license", default="", help="for the files' metadata")
@@ -82,22 +90,23 @@ def add_input_range_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def add_mode_arguments(parser: argparse._ActionsContainer) -> None:
-    """Declare what conversions are asked for."""
+    """Declare `--modes` and `--calibration-images`."""
+    from convert.modes import DEFAULT_MODES, MODES
     from lwcnn.common import names
 
+    summaries = "; ".join(f"{mode.name}: {mode.summary}" for mode in MODES.values())
     parser.add_argument(
         "--modes",
         type=names,
         metavar="MODE,...",
-        help="float32, float16, dynamic, int8, int16x8 (the default is these five), weight_int8, "
-        "int8_float (int8 with float input and output), int8_uint8 (with uint8: raw pixels)",
+        help=f"modes to write (default {','.join(DEFAULT_MODES)}): {summaries}",
     )
     parser.add_argument(
         "--calibration-images",
         type=int,
         metavar="COUNT",
         help="training images to calibrate with, balanced by class "
-        f"(default {DEFAULT_IMAGES}, or all where there are fewer)",
+        f"(default {DEFAULT_CALIBRATION_COUNT}, or all where there are fewer)",
     )
 
 
@@ -109,7 +118,7 @@ def main(args: argparse.Namespace) -> None:
     shared = {
         "data": data_from(args),
         "image_size": args.image_size,
-        "images": args.calibration_images,
+        "calibration_count": args.calibration_images,
         "input_range": args.input_range,
         "output": args.output,
         "form": args.form,
@@ -118,6 +127,7 @@ def main(args: argparse.Namespace) -> None:
         "license": args.license,
     }
     checked_modes(args.modes)
+    auto = {"quantization": "auto"} if args.auto else {}
     rows = []
     if args.trainable:
         rows.append(convert_trainable(args.model, out, args.train_batch_size, **shared))
@@ -126,8 +136,8 @@ def main(args: argparse.Namespace) -> None:
             args.model,
             out,
             modes=args.modes,
-            **({"quantization": "auto"} if args.auto else {}),
             max_drop=args.max_drop,
+            **auto,
             **shared,
         )
     append_rows(args.rows, rows)
@@ -160,20 +170,18 @@ def _show(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def delegation_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say what was rewritten for LiteRT, and what XNNPACK leaves out of the files that it takes."""
+    """Return lines on what was rewritten for LiteRT, and what XNNPACK leaves out of each file.
+
+    Args:
+        rows: rows of kind "convert" of one model.
+    """
     rewrites = next((row["lowering"]["rewrites"] for row in rows if row.get("lowering")), {})
     lines = []
     if rewrites:
-        done = ", ".join(f"{name} ({_some(layers)})" for name, layers in rewrites.items())
+        done = ", ".join(f"{name} ({some_of(layers)})" for name, layers in rewrites.items())
         lines.append(f"rewritten for LiteRT: {done}")
     for row in rows:
         if left := row.get("outside_delegate"):
             ops = [f"{op['op']} of {op['layer']}" for op in left]
-            lines.append(f"{row['file']}: XNNPACK leaves out {_some(ops)}")
+            lines.append(f"{row['file']}: XNNPACK leaves out {some_of(ops)}")
     return lines
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    """Join names; of many, the first ones and how many there are more. The sidecar has all."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -10,10 +10,11 @@ USES_KERAS = False
 
 UNTRUSTWORTHY = 1
 
-CHECK = """Look for duplicates within and between splits, near duplicates between splits, the same
-pixels under different labels, and how far the nearest thumbnail gets. Ends with exit code 1 when
-test images are also in train or val, groups are on both sides of test, or labels contradict each
-other: a figure on the test images is then not to be trusted. Near duplicates alone leave 0."""
+CHECK = """Look for duplicates within and between splits, near duplicates between splits, and the
+same pixels under different labels, and measure the accuracy of the nearest thumbnail. The exit
+code is 1 when an accuracy on the test images cannot be trusted: test images are also in train or
+val, groups are on both sides of test, or labels contradict each other. Near duplicates do not
+change it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from lwcnn.common import SOURCES, add_reading_arguments, add_rows_argument
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="what is there twice or easy", description=CHECK)
+    check = actions.add_parser(
+        "check", help="look for duplicates and easy answers", description=CHECK
+    )
     check.add_argument("data", metavar="SOURCE", help=SOURCES)
     add_reading_arguments(check)
-    check.add_argument("--plot", type=Path, metavar="PICTURE", help="draw the pairs that are found")
+    check.add_argument(
+        "--plot", type=Path, metavar="PICTURE", help="draw the pairs of images that are found"
+    )
     add_rows_argument(check)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run `lwcnn data check`; give 1 where a figure on the test images is not to be trusted."""
+    """Run `lwcnn data check`; return 1 where an accuracy on the test images cannot be trusted."""
     from keras_lwcnn.data import check_data
     from lwcnn.common import append_rows, data_from, loaded
     from lwcnn.report.bench_plots import check_picture
@@ -52,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar; gives the function that moves it to a share in [0, 1]."""
+    """Show a progress bar, and yield the function that moves it to a share in [0, 1]."""
     from rich.console import Console
     from rich.progress import Progress
 

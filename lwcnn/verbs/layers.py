@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_IMAGES,
         metavar="COUNT",
-        help=f"validation images to run, balanced by class (default {DEFAULT_IMAGES}); they run "
-        "without the delegate, whose inside cannot be read, and so slowly",
+        help=f"validation images to run, balanced by class (default {DEFAULT_IMAGES}). They run "
+        "slowly, without the delegate, because the inside of a delegate cannot be read",
     )
     parser.add_argument("--plot", type=Path, metavar="PICTURE", help="draw the layers' errors")
     add_rows_argument(parser)
@@ -49,25 +49,25 @@ def main(args: argparse.Namespace) -> None:
     from convert.comparison.layer_error import layer_errors, plot_layer_errors, worth_excluding
     from convert.source.keras_file import layer_names
     from lwcnn.common import append_rows, data_from, working
-    from lwcnn.compare_inputs import REFERENCE, model_of, read_files
+    from lwcnn.compare_inputs import REFERENCE, read_files
     from lwcnn.report.bench_plots import check_picture
     from lwcnn.rows import now
 
     if args.plot:
         check_picture(args.plot)
-    given = read_files(args.files)
-    quantized = next(mode for mode in given.paths if mode != REFERENCE)
-    images = _images(given, data_from(args), args.image_size, args.images)
-    model_file = model_of(given.paths)
+    compared = read_files(args.files)
+    quantized = next(mode for mode in compared.paths if mode != REFERENCE)
+    images = _images(compared, data_from(args), args.image_size, args.images)
+    model_file = compared.model_file
     # Lowering and the converter rename tensors; the model tells which of their parts are layers.
     names = layer_names(model_file) if model_file.is_file() else ()
     with working(f"Running both files on {len(images)} images, layer by layer"):
-        errors = layer_errors(given.paths[REFERENCE], given.paths[quantized], images, names)
+        errors = layer_errors(compared.paths[REFERENCE], compared.paths[quantized], images, names)
     about = {
         "kind": "layer_error",
         "date": now(),
-        "file": given.paths[quantized].name,
-        "sha256": given.sidecars[quantized]["sha256"],
+        "file": compared.paths[quantized].name,
+        "sha256": compared.sidecars[quantized].sha256,
         "mode": quantized,
         "images": len(images),
     }
@@ -79,20 +79,17 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _images(
-    given: ComparedFiles, data: DataSource | None, image_size: int | None, count: int
+    compared: ComparedFiles, data: DataSource | None, image_size: int | None, count: int
 ) -> np.ndarray:
     """Choose validation images, balanced by class, and scale them."""
     from keras_lwcnn.data import balanced_indices, scale_images
-    from lwcnn.common import loaded
-    from lwcnn.compare_inputs import REFERENCE, check_classes, model_of, recorded_source
+    from lwcnn.compare_inputs import images_for
 
     if count < 1:
-        raise ValueError(f"--images has to be at least 1, got {count}")
-    source = data or recorded_source(model_of(given.paths))
-    dataset = loaded(source, image_size or given.image_size)
-    check_classes(dataset, given.classes, given.class_names, given.paths[REFERENCE])
+        raise ValueError(f"--images {count} is too few; allowed are 1 and more")
+    dataset = images_for(compared, data, image_size)
     indices = balanced_indices(dataset.val.labels, min(count, len(dataset.val)))
-    return scale_images(dataset.val.images[indices], given.input_range)
+    return scale_images(dataset.val.images[indices], compared.input_range)
 
 
 def _print(errors: Sequence[LayerError], excluded: Sequence[str]) -> None:
@@ -116,6 +113,7 @@ def _print(errors: Sequence[LayerError], excluded: Sequence[str]) -> None:
     print("steps: root mean squared error in integer steps; 0.29 is rounding alone")
     if excluded:
         print(
-            "* loses most against the layer in front of it: worth leaving in float "
-            "(lwcnn convert --auto --max-drop POINTS does so, until the bound holds)"
+            "* loses most against the layer in front of it, and is worth leaving in float: "
+            "lwcnn convert --auto --max-drop POINTS leaves such layers in float until the bound "
+            "holds"
         )

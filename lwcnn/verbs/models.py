@@ -10,14 +10,17 @@ USES_KERAS = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn models`."""
     parser.add_argument(
-        "names", nargs="*", metavar="MODEL", help="only these networks; all when none is named"
+        "names", nargs="*", metavar="MODEL", help="only these networks (default: all)"
     )
     parser.add_argument(
         "--image-size",
         type=int,
-        help="side of the input in pixels (default: what each network is made for)",
+        metavar="PIXELS",
+        help="side of the input (default: the size that each network is made for)",
     )
-    parser.add_argument("--classes", type=int, default=10, help="number of classes (default 10)")
+    parser.add_argument(
+        "--classes", type=int, default=10, metavar="COUNT", help="number of classes (default: 10)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of a table")
 
 
@@ -31,7 +34,9 @@ def main(args: argparse.Namespace) -> None:
     from keras_lwcnn.models import MODELS, build, model_named
 
     console = Console()
-    table = Table(title=f"{args.classes} classes; condensable networks are counted as condensed")
+    table = Table(
+        title=f"{args.classes} classes; networks that can be condensed are counted as condensed"
+    )
     table.add_column("model", no_wrap=True)
     for column in ("input", "parameters", "MACs (M)", "kept activations"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -19,10 +19,10 @@ DEFAULT_SPARSITY = 0.5
 DEFAULT_CLUSTERS = 32
 
 DESCRIPTION = """Train a network further with tensorflow-model-optimization. `--for int8`
-simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` zeroes weights and
-`--for clustered` leaves few different ones in a layer; they write MODEL.pruned.keras or
-MODEL.clustered.keras with its record, which `lwcnn convert` takes, and whose files are smaller once
-they are compressed. Compare them with the network's own files: lwcnn compare MODEL.*.tflite."""
+simulates rounding in training and writes MODEL.qat.tflite. `--for pruned` sets weights to zero, and
+`--for clustered` leaves few different ones per layer. These two write MODEL.pruned.keras or
+MODEL.clustered.keras with its record, which `lwcnn convert` takes; the converted files are smaller
+after compression. Compare them with the network's own files: lwcnn compare MODEL.*.tflite."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,26 +35,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="way", choices=WAYS, required=True, help="what to train for")
     add_data_arguments(parser, required=False)
     parser.add_argument(
-        "--images", type=int, metavar="COUNT", help="training images, balanced (default: all)"
+        "--images",
+        type=int,
+        metavar="COUNT",
+        help="training images, balanced by class (default: all)",
     )
-    parser.add_argument("--epochs", type=int, default=1, help="passes over them (default 1)")
-    parser.add_argument("--batch-size", type=int, default=64, help="images a step (default 64)")
+    parser.add_argument("--epochs", type=int, default=1, help="passes over the images (default 1)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images per step (default 64)")
     parser.add_argument(
         "--learning-rate",
         type=float,
         default=1e-4,
-        help="of Adam (default 1e-4): a tenth or less of what trained the network",
+        help="learning rate of Adam (default 1e-4): a tenth or less of what trained the network",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of images")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the order of images (default 0)"
+    )
     parser.add_argument(
         "--sparsity",
         type=float,
-        help=f"pruned: share of weights at zero (default {DEFAULT_SPARSITY})",
+        help=f"with --for pruned: share of weights at zero (default {DEFAULT_SPARSITY})",
     )
     parser.add_argument(
         "--clusters",
         type=int,
-        help=f"clustered: different weights of a layer (default {DEFAULT_CLUSTERS})",
+        help=f"with --for clustered: different weights per layer (default {DEFAULT_CLUSTERS})",
     )
     parser.add_argument("--out", type=Path, help="folder for the result (default: the model's)")
     add_input_range_argument(parser)
@@ -65,45 +70,39 @@ def main(args: argparse.Namespace) -> None:
     from convert.optimize import tfmot
     from convert.source.float_tflite import load_model
     from keras_lwcnn.data import balanced_indices, scale_images
-    from keras_lwcnn.record import read_record
     from lwcnn.common import data_from, working
     from lwcnn.compare_inputs import check_classes, recorded_source
-    from lwcnn.conversion import training_images
+    from lwcnn.conversion import TrainedModel
 
     setting = _setting(args)
     tuning = tfmot.FineTuning(args.epochs, args.batch_size, args.learning_rate, args.seed)
     model = load_model(args.model)
-    record = read_record(args.model)
-    input_range = args.input_range or record.get("input_range")
+    trained = TrainedModel.read(args.model, args.input_range)
     source = data_from(args) or recorded_source(args.model)
-    size = args.image_size or model.input_shape[1]
-    dataset = training_images(record, source, size, input_range)
-    input_range = tuple(input_range)
-    names = record.get("dataset", {}).get("class_names")
-    check_classes(dataset, max(2, model.output_shape[-1]), names, args.model)
+    dataset = trained.load(source, args.image_size or model.input_shape[1])
+    check_classes(dataset, max(2, model.output_shape[-1]), trained.class_names, args.model)
     count = len(dataset.train) if args.images is None else args.images
-    chosen = balanced_indices(dataset.train.labels, count)
-    images = scale_images(dataset.train.images[chosen], input_range)
-    labels = dataset.train.labels[chosen]
+    indices = balanced_indices(dataset.train.labels, count)
+    images = scale_images(dataset.train.images[indices], trained.input_range)
+    arguments = (model, images, dataset.train.labels[indices])
     out = args.out or args.model.parent
-    stem = args.model.stem
-    given = (model, images, labels)
     with working(f"Training {args.model} further on {len(images)} images") as say:
         if args.way == "int8":
-            made = tfmot.quantization_aware(*given, tuning, progress=say)
-        elif args.way == "pruned":
-            made = tfmot.pruned(*given, tuning=tuning, progress=say, **setting)
+            known = {"input_range": trained.input_range, "class_names": trained.class_names}
+            file = tfmot.quantization_aware(*arguments, tuning, progress=say, **known)
         else:
-            made = tfmot.clustered(*given, tuning=tuning, progress=say, **setting)
+            train = {"pruned": tfmot.pruned, "clustered": tfmot.clustered}[args.way]
+            optimized = train(*arguments, tuning=tuning, progress=say, **setting)
     if args.way == "int8":
-        made.facts.update(input_range=list(input_range), class_names=names)
-        path = made.save(out / f"{stem}.qat.tflite").path
-        print(f"wrote {path}; compare it: lwcnn compare {out / stem}.float32.tflite {path}")
+        path = file.save(out / f"{args.model.stem}.qat.tflite").path
+        reference = out / f"{args.model.stem}.float32.tflite"
+        print(f"wrote {path}; compare it: lwcnn compare {reference} {path}")
         return
-    path = out / f"{stem}.{args.way}.keras"
-    top1 = _top1(made, dataset, input_range)
-    how = {"file": args.model.name, "way": args.way, **setting, **tuning.to_dict()}
-    _save(made, path, record, {"origin": how, "val": {"top1": top1}, "history": {}})
+    path = out / f"{args.model.stem}.{args.way}.keras"
+    top1 = _top1(optimized, dataset, trained.input_range)
+    origin = {"file": args.model.name, "way": args.way, **setting, **tuning.to_dict()}
+    changes = {"origin": origin, "val": {"top1": top1}, "history": {}}
+    _save(optimized, path, trained.record, changes)
     print(
         f"{model.name}, {args.way}: top-1 {top1:.2%} on the {len(dataset.val)} validation images "
         f"of {dataset.name}; wrote {path}"
@@ -111,7 +110,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _setting(args: argparse.Namespace) -> dict[str, Any]:
-    """Give what the way alone has to be told; refuse what is for another one."""
+    """Return what the way alone has to be told; refuse what is for another one."""
     defaults = {
         "pruned": ("sparsity", DEFAULT_SPARSITY),
         "clustered": ("clusters", DEFAULT_CLUSTERS),
@@ -119,7 +118,7 @@ def _setting(args: argparse.Namespace) -> dict[str, Any]:
     for way, (name, _) in defaults.items():
         value = getattr(args, name)
         if value is not None and way != args.way:
-            raise ValueError(f"--{name} {value} is for --for {way}, this is --for {args.way}")
+            raise ValueError(f"--{name} {value} is for --for {way}; this is --for {args.way}")
     if args.way not in defaults:
         return {}
     name, default = defaults[args.way]

@@ -21,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from lwcnn.verbs.train import add_recipe_arguments
 
     parser.add_argument(
-        "--model", default="l_mobilenet", help="a name that `lwcnn models` lists (l_mobilenet)"
+        "--model",
+        default="l_mobilenet",
+        help="a name that `lwcnn models` lists (default %(default)s)",
     )
     add_data_arguments(parser, required=True)
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for everything that comes of it"
+        "--out", type=Path, required=True, help="folder for the model, its files and the report"
     )
     add_recipe_arguments(parser)
     add_mode_arguments(parser)
@@ -59,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
         out,
         modes=args.modes,
         data=dataset,
-        images=args.calibration_images,
+        calibration_count=args.calibration_images,
     )
     files = [out / row["file"] for row in rows if row["kind"] == "convert"]
     rows += compare_files(files, data=dataset, samples=out / "samples.json")
@@ -73,18 +75,16 @@ def main(args: argparse.Namespace) -> None:
 
 def _check_calibration(args: argparse.Namespace, dataset: ImageDataset) -> None:
     """Refuse calibration images that the conversion would refuse, before the training starts."""
-    from convert import check_calibration
     from keras_lwcnn.models import model_named
     from lwcnn.conversion import calibration_from, checked_modes
 
     if any(mode.calibrated for mode in checked_modes(args.modes)):
         input_range = model_named(args.model).input_range
-        calibration = calibration_from(dataset, args.calibration_images, input_range)
-        check_calibration(calibration, dataset.input_shape)
+        calibration_from(dataset, args.calibration_images, input_range)
 
 
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
-    """Give the record of a finished training of the same settings in the folder, or None."""
+    """Return the record of a finished training with the same settings in the folder, or None."""
     from keras_lwcnn.record import read_record
     from keras_lwcnn.training import Recipe
 
@@ -99,7 +99,7 @@ def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, An
         and args.image_size in (None, dataset["input_shape"][0])
     )
     if same:
-        print(f"{args.out / 'model.keras'} was trained with these settings: it is used again")
+        print(f"{args.out / 'model.keras'} was trained with these settings and is used again")
     return record if same else None
 
 

@@ -1,4 +1,4 @@
-"""List the trained weights that the package holds, and check what they are stated to reach."""
+"""List the trained weights that the package holds, and check their stated accuracy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ USES_KERAS = False
 DIFFERS = 1
 BATCH = 250
 
-CHECK = """Build a network with its shipped weights, run it and its int8 conversion over the test
-images, and compare the accuracy with the one stated. Ends with exit code 1 when they differ: by
-more than one image in float32, or by more than 0.25 points in int8 (on other test images than
-those that were measured: by more than three standard errors)."""
+CHECK = """Build a network with its shipped weights, run it and its int8 conversion on the test
+images, and compare the accuracy with the stated one. The exit code is 1 when they differ by more
+than one image in float32, or by more than 0.25 points in int8. On other test images than those of
+the stated accuracy, three standard errors are allowed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,17 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from lwcnn.common import add_rows_argument
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="what there is, and how accurate it is")
-    check = actions.add_parser("check", help="measure the accuracy again", description=CHECK)
-    check.add_argument("network", metavar="NETWORK", help="a network that `lwcnn weights list` has")
+    actions.add_parser("list", help="list networks, data, accuracy and size")
+    check = actions.add_parser(
+        "check", help="measure the accuracy again and compare", description=CHECK
+    )
+    check.add_argument("network", metavar="NETWORK", help="a network in `lwcnn weights list`")
     check.add_argument(
-        "--data", default="cifar10", metavar="NAME", help="what it was trained on (default cifar10)"
+        "--data",
+        default="cifar10",
+        metavar="NAME",
+        help="the data it was trained on (default: cifar10)",
     )
     add_rows_argument(check)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run `lwcnn weights`; give 1 where a stated accuracy is not found again."""
+    """Run `lwcnn weights`; return 1 where a stated accuracy is not found again."""
     if args.action == "list":
         _list()
         return 0
@@ -84,20 +89,20 @@ def _check(network: str, data: str, rows: Path | None) -> int:
     dataset = loaded(data, stated.input_shape[0])
     names = stated.class_names
     check_classes(dataset, len(names), names, FOLDER / stated.file)
-    found = check_set(stated, dataset)
+    modes = check_set(stated, dataset)
     facts = {
         "network": network,
         "data": data,
         "weights_sha256": stated.sha256,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    append_rows(rows, [row.to_dict() | facts for row in found])
-    _print_check(stated, found)
-    return 0 if all(row.holds for row in found) else DIFFERS
+    append_rows(rows, [mode.to_dict() | facts for mode in modes])
+    _print_check(stated, modes)
+    return 0 if all(mode.holds for mode in modes) else DIFFERS
 
 
 def check_set(stated: ShippedSet, dataset: ImageDataset) -> list[CheckedMode]:
-    """Measure a shipped set as it is stated: the Keras model, and its int8 conversion.
+    """Measure the Keras model of a shipped set, and its int8 conversion.
 
     Args:
         stated: the set.
@@ -166,32 +171,32 @@ def _file_right(file: Path, stated: ShippedSet, dataset: ImageDataset) -> int:
     return int(hits(scores, dataset.test.labels).sum())
 
 
-def _print_check(stated: ShippedSet, found: Sequence[CheckedMode]) -> None:
+def _print_check(stated: ShippedSet, modes: Sequence[CheckedMode]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{stated.network} on {stated.data}, {found[0].images:,} test images")
+    table = Table(title=f"{stated.network} on {stated.data}, {modes[0].images:,} test images")
     table.add_column("mode", no_wrap=True)
     for name in ("stated", "found", "points", "allowed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("holds", no_wrap=True)
-    for row in found:
+    for mode in modes:
         table.add_row(
-            row.mode,
-            f"{row.stated:.3%}",
-            f"{row.found:.3%}",
-            f"{row.difference:+.3f}",
-            f"{row.allowed:.3f}",
-            "yes" if row.holds else "no",
+            mode.mode,
+            f"{mode.stated:.3%}",
+            f"{mode.found:.3%}",
+            f"{mode.difference:+.3f}",
+            f"{mode.allowed:.3f}",
+            "yes" if mode.holds else "no",
         )
     Console().print(table)
-    if not found[0].same_images:
-        print("these are not the test images that were measured: chance is allowed for")
+    if not modes[0].same_images:
+        print("other test images than those of the stated accuracy: chance is allowed for")
 
 
 @contextmanager
 def _progress(what: str, images: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar; gives the function that moves it by a number of images."""
+    """Show a progress bar, and yield the function that moves it by a number of images."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -17,7 +17,7 @@ def emulator(tmp_path_factory, need):
         need(program, package)
     from android_bench.emulated import setup_emulator
 
-    made = setup_emulator(tmp_path_factory.mktemp("emulator"), progress=False)
-    if not made.counts:
+    emulator = setup_emulator(tmp_path_factory.mktemp("emulator"), progress=False)
+    if not emulator.can_count:
         pytest.skip("this qemu-user takes no plugins of version 1: install Debian 12's qemu-user")
-    return made
+    return emulator

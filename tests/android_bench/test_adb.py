@@ -5,9 +5,10 @@ import subprocess
 import pytest
 
 from android_bench import DeviceError, open_device
-from android_bench.devices.adb import binary_arguments, choose_device, find_adb, parse_devices
+from android_bench.devices.adb import choose_device, find_adb, parse_devices
 from android_bench.devices.phone import parse_phone
-from android_bench.worker import DEFAULTS
+from android_bench.engines.benchmark_model import tool_arguments
+from android_bench.options import BenchmarkOptions
 
 LISTED = """\
 * daemon not running; starting now at tcp:5037
@@ -48,13 +49,13 @@ def stub(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("listed", "device", "found"),
     [
-        ("", "adb", "no device: connect the phone and switch on USB debugging"),
-        ("A\tunauthorized\n", "adb", "adb:A: the phone is unauthorized: unlock the phone"),
-        ("A\toffline\n", "adb:A", "adb:A: the phone is offline: reconnect the cable"),
-        ("A\tno permissions (x); see [y]\n", "adb", "no permissions: allow this user.*udev"),
+        ("", "adb", "no device. Connect the phone and switch on USB debugging"),
+        ("A\tunauthorized\n", "adb", "adb:A: the phone is unauthorized. Unlock the phone"),
+        ("A\toffline\n", "adb:A", "adb:A: the phone is offline. Reconnect the cable"),
+        ("A\tno permissions (x); see [y]\n", "adb", "no permissions. Allow this user.*udev"),
         ("A\tdevice\nB\tdevice\n", "adb", r"several devices.*adb:SERIAL: A \(device\), B"),
-        ("A\tdevice\n", "adb:B;id", r"no device 'B;id'; there are: A \(device\)"),
-        ("A\tbootloader\n", "adb", "the phone is bootloader: let the phone start"),
+        ("A\tdevice\n", "adb:B;id", r"no device 'B;id'; allowed are A \(device\)"),
+        ("A\tbootloader\n", "adb", "the phone is bootloader. Let the phone start"),
     ],
 )
 def test_every_state_is_one_line_with_the_way_out(stub, listed, device, found):
@@ -91,14 +92,16 @@ def test_adb_is_looked_for_on_path_then_in_android_home_then_missed(stub, tmp_pa
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("ANDROID_SDK_ROOT", raising=False)
     monkeypatch.delenv("ANDROID_HOME", raising=False)
-    with pytest.raises(DeviceError, match="adb is missing: install the system's package 'adb'"):
+    with pytest.raises(
+        DeviceError, match="adb is not installed. Install the system's package 'adb'"
+    ):
         open_device("adb")
     sdk = tmp_path / "my sdk"
     in_sdk = stub("", folder=sdk / "platform-tools")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("ANDROID_HOME", str(sdk))
     assert find_adb() == str(in_sdk)
-    with pytest.raises(DeviceError, match="'/nowhere/adb' is no program: check --adb"):
+    with pytest.raises(DeviceError, match="'/nowhere/adb' is no program. Check --adb"):
         find_adb("/nowhere/adb")
 
 
@@ -113,7 +116,7 @@ def test_a_serial_that_looks_like_shell_is_only_a_serial():
 
 
 def test_the_native_tool_gets_the_options_by_its_own_names():
-    words = binary_arguments("/data/local/tmp/x/model0.tflite", DEFAULTS | {"num_threads": 4})
+    words = tool_arguments("/data/local/tmp/x/model0.tflite", BenchmarkOptions(num_threads=4))
     assert words == [
         "--graph=/data/local/tmp/x/model0.tflite", "--num_threads=4", "--num_runs=50",
         "--min_secs=1.0", "--max_secs=150.0", "--warmup_runs=1", "--warmup_min_secs=0.5",
@@ -176,6 +179,7 @@ def test_a_phone_without_litert_for_its_processor_is_told_what_to_give():
     from android_bench.engines.bundle import bundle
 
     with pytest.raises(
-        DeviceError, match="'armv7l': give Google's benchmark_model.*--benchmark-bi"
+        DeviceError,
+        match="'armv7l'; allowed are aarch64.*Give Google's benchmark_model.*--benchmark-bi",
     ):
         bundle("armv7l")

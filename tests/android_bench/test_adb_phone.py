@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from android_bench import DeviceError, benchmark, benchmark_interleaved, open_device
-from android_bench.devices import ConnectionLost
+from android_bench.errors import ConnectionLost
 from lwcnn.rows import validate_row
 
 SERIAL = "127.0.0.1:5555"
@@ -212,7 +212,7 @@ def test_an_arm_phone_runs_the_arm_runner_and_computes_the_same_int8_outputs(
 def test_a_binary_of_another_machine_is_named_as_the_cause(phone, models, tmp_path, nothing_left):
     binary = tmp_path / "benchmark_model"
     binary.write_bytes(b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\0\xf3\0" + b"\0" * 100)  # RISC-V
-    wrong = "cannot be executed on this .* phone"
+    wrong = "cannot be executed on this .* device"
     with phone.open(benchmark_binary=binary) as device, pytest.raises(DeviceError, match=wrong):
         benchmark(models / "float32.tflite", device)
 
@@ -276,7 +276,7 @@ def test_a_full_phone_is_named_as_the_cause(phone, models, nothing_left):
     big = phone.path("/data/local/tmp/big")
     subprocess.run(["dd", "if=/dev/zero", f"of={big}", "bs=1M"], capture_output=True)
     try:
-        with phone.open() as device, pytest.raises(DeviceError, match="free some space") as caught:
+        with phone.open() as device, pytest.raises(DeviceError, match="Free some space") as caught:
             benchmark(models / "float32.tflite", device)
     finally:
         big.unlink()

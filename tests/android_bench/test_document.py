@@ -1,6 +1,8 @@
 import pytest
 
-from android_bench.devices.device import Completed, DeviceError, read_document
+from android_bench import DeviceError
+from android_bench.devices.local import Completed
+from android_bench.document import read_document
 
 
 def test_the_document_is_the_last_line_whatever_was_printed_before_it():

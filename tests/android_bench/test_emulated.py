@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from android_bench import DeviceError, benchmark, open_device
-from android_bench.emulated import CORES, Emulated, find_emulator, setup_emulator, steps
-from android_bench.emulated import device as emulated_device
+from android_bench import DEVICES, DeviceError, benchmark, open_device
+from android_bench.devices.emulated import Emulated
+from android_bench.emulated import CORES, find_emulator, setup_emulator, steps
 from android_bench.emulated.counts import CLASSES, TOLERANCE, Counts, kernel_name
 from android_bench.emulated.elf import Elf
 from android_bench.emulated.kernels import SymbolTable, name_functions
-from android_bench.native import ToolMissing
+from android_bench.engines import instruction_counter
+from android_bench.errors import ToolMissing
 from lwcnn.rows import validate_row
 
 TOOLS = {
@@ -36,8 +37,8 @@ def count(emulator, core, path, **options):
 
 
 def test_a_finished_set_up_is_found_and_not_made_again(emulator, monkeypatch):
-    for name in ("cross_root", "litert_alone", "runner", "counter", "core_roots"):
-        monkeypatch.setattr(steps, name, lambda *arguments: pytest.fail("made again"))
+    for name in ("cross_root", "litert", "runner", "counter", "core_roots"):
+        monkeypatch.setattr(steps, f"make_{name}", lambda *arguments: pytest.fail("made again"))
     assert setup_emulator(emulator.folder, progress=False) == emulator
     assert find_emulator(emulator.folder) == emulator
 
@@ -49,7 +50,7 @@ def test_a_cut_set_up_leaves_nothing_half_made_and_is_resumed(emulator, tmp_path
         setup_emulator(tmp_path, progress=False)
     made = {path.name for path in tmp_path.iterdir()}
     assert made == {"downloads", "lock", "plan.json", "root"}
-    with pytest.raises(DeviceError, match="not set up .*lwcnn bench --setup-emulator"):
+    with pytest.raises(DeviceError, match="not set up .*lwcnn bench setup"):
         find_emulator(tmp_path)
     root = (tmp_path / "root").stat().st_ino
     monkeypatch.undo()
@@ -76,7 +77,7 @@ def test_a_damaged_file_is_told_by_name_and_set_up_again(emulator, tmp_path):
 def test_a_set_up_for_another_litert_is_not_used(emulator, tmp_path):
     stamp = json.loads((emulator.folder / "stamp.json").read_text())
     (tmp_path / "stamp.json").write_text(json.dumps(stamp | {"litert": "1.0.0"}))
-    with pytest.raises(DeviceError, match=r"litert 1\.0\.0.*--setup-emulator"):
+    with pytest.raises(DeviceError, match=r"litert 1\.0\.0.*lwcnn bench setup"):
         find_emulator(tmp_path)
 
 
@@ -95,7 +96,7 @@ def test_a_missing_program_is_told_with_its_package(emulator, tmp_path, monkeypa
 def test_by_name_it_says_how_to_set_it_up(need, tmp_path, monkeypatch):
     need("qemu-aarch64", "qemu-user")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(DeviceError, match="not set up in .*: run: lwcnn bench --setup-emulator"):
+    with pytest.raises(DeviceError, match="not set up in .*run: lwcnn bench setup"):
         open_device("emulated:cortex-a72")
 
 
@@ -104,12 +105,18 @@ def test_packages_that_cannot_be_had_are_told_with_the_way_out(need, tmp_path, m
     monkeypatch.setattr(steps, "INSTALLED", tmp_path / "nowhere")
     monkeypatch.setattr(steps, "CROSS_PACKAGES", ("no-such-package-arm64-cross",))
     with pytest.raises(DeviceError, match="no-such-package-arm64-cross cannot be downloaded .*apt"):
-        steps.cross_root(tmp_path)
+        steps.make_cross_root(tmp_path)
     assert not (tmp_path / "root").exists()
 
 
+def test_the_devices_that_are_listed_hold_every_core():
+    assert f"emulated:{'|'.join(CORES)}" in DEVICES
+
+
 def test_an_unknown_core_is_refused_with_the_allowed_ones(emulator):
-    with pytest.raises(ValueError, match="'cortex-m4'; allowed: cortex-a53, cortex-a55"):
+    with pytest.raises(
+        ValueError, match="'cortex-m4' is unknown; allowed are cortex-a53, cortex-a55"
+    ):
         Emulated("cortex-m4", emulator)
 
 
@@ -155,8 +162,8 @@ def test_a_loop_of_known_instructions_is_counted_exactly(emulator, arm_gcc, tmp_
     (tmp_path / "loop.s").write_text(LOOP.replace("adr x2, buffer", "ldr x2, =buffer"))
     program = tmp_path / "loop"
     subprocess.run([*arm_gcc, "-static", "-o", program, tmp_path / "loop.s"], check=True)
-    with Emulated("cortex-a72", emulator) as device:
-        assert device.run([str(program)], 60, counts=tmp_path / "counts").returncode == 0
+    with Emulated("cortex-a72", emulator) as device, device.counting(tmp_path / "counts"):
+        assert device.run([str(program)], 60).returncode == 0
     counts = Counts.read(tmp_path / "counts")
     # Beside the loop: mov and ldr before it, and ldr and svc of the end.
     classes = {"load_store": 2000 + 2, "simd": 1000, "scalar": 2000 + 1, "branch": 1000 + 1}
@@ -195,7 +202,7 @@ def test_each_core_runs_its_own_int8_kernels_with_the_hosts_outputs(emulator, mo
 
 
 def test_other_int8_outputs_than_the_hosts_are_an_error(emulator, models, monkeypatch):
-    prepare = emulated_device.runner.prepare
+    prepare = instruction_counter.prepare_models
 
     def wrong(*arguments):
         prepared = prepare(*arguments)
@@ -204,7 +211,7 @@ def test_other_int8_outputs_than_the_hosts_are_an_error(emulator, models, monkey
         prepared[0].expected[0].write_bytes(content)
         return prepared
 
-    monkeypatch.setattr(emulated_device.runner, "prepare", wrong)
+    monkeypatch.setattr(instruction_counter, "prepare_models", wrong)
     with pytest.raises(DeviceError, match="other int8 outputs than this machine"):
         count(emulator, "cortex-a72", models / "int8.tflite")
     result = count(emulator, "cortex-a72", models / "float32.tflite")  # may differ, and says so
@@ -218,14 +225,17 @@ def test_without_plugins_it_runs_without_counts_and_says_so(
     monkeypatch.setattr("android_bench.emulated.setup._takes_plugins", lambda qemu: False)
     with pytest.warns(UserWarning, match="takes no plugins"):
         without = setup_emulator(tmp_path, progress=False)
-    assert without.counts is find_emulator(tmp_path).counts is False
+    assert without.can_count is find_emulator(tmp_path).can_count is False
     result = count(without, "cortex-a72", models / "int8.tflite")
     assert result.instructions is None and result.outputs[0]["equals_host"]
     validate_row(result.to_dict())
 
 
 def test_more_than_one_thread_is_refused(emulator, models):
-    with pytest.raises(ValueError, match="num_threads is 2; emulated cores count one thread"):
+    with pytest.raises(
+        ValueError,
+        match="num_threads=2 does not fit.*one thread only; allowed is 1",
+    ):
         count(emulator, "cortex-a72", models / "int8.tflite", num_threads=2)
 
 

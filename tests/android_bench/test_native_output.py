@@ -1,6 +1,6 @@
 import pytest
 
-from android_bench.engines.native_output import parse_native_output
+from android_bench.engines.tool_output import parse_tool_output
 from android_bench.statistics import Summary, merge, summarize
 
 TFLITE = """\
@@ -40,7 +40,7 @@ INFO: Inference (p95):       1.03 ms
 @pytest.mark.parametrize("prefix", ["", "11-22 16:25:07.030  1234  1234 I tflite  : "])
 def test_benchmark_models_measurement_is_told_from_its_warm_up(prefix):
     text = "".join(prefix + line.removeprefix("INFO: ") for line in TFLITE.splitlines(True))
-    for output in (parse_native_output(TFLITE), parse_native_output(text)):
+    for output in (parse_tool_output(TFLITE), parse_tool_output(text)):
         assert output.summary == Summary(
             count=25, median=141253, mean=145528, min=140071, max=195121, std=13583, p5=140545,
             p95=187533,
@@ -51,7 +51,7 @@ def test_benchmark_models_measurement_is_told_from_its_warm_up(prefix):
 
 
 def test_older_builds_have_no_percentiles_and_numbers_with_exponents():
-    output = parse_native_output(OLD)
+    output = parse_tool_output(OLD)
     assert (output.summary.mean, output.summary.min) == (2950340, 2950000)
     assert output.summary.median is None and output.summary.p95 is None
     assert output.memory_peak_mb is None
@@ -60,12 +60,12 @@ def test_older_builds_have_no_percentiles_and_numbers_with_exponents():
 def test_a_count_line_with_one_value_alone_gives_all_statistics():
     text = OLD.replace("count=2 first=2950340", "count=9").replace(" min=2.95e+06", "")
     text = text.replace(" max=2.96e+06 avg=2.95034e+06 std=12", "")
-    summary = parse_native_output(text).summary
+    summary = parse_tool_output(text).summary
     assert summary == Summary(9, 2950340, 2950340, 2950340, 2950340, 0.0, 2950340, 2950340)
 
 
 def test_litert_prints_milliseconds():
-    output = parse_native_output(LITERT)
+    output = parse_tool_output(LITERT)
     assert output.summary.median == pytest.approx(910) and output.summary.count == 50
     assert output.summary.std == pytest.approx(70)
     assert (output.init_us, output.first_us, output.warmup_runs) == (4590, 1570, 5)
@@ -77,7 +77,7 @@ def test_litert_prints_milliseconds():
 )
 def test_output_that_ends_too_early_is_refused(text):
     with pytest.raises(ValueError):
-        parse_native_output(text)
+        parse_tool_output(text)
 
 
 def test_merged_sessions_have_the_exact_mean_and_deviation_of_all_values():

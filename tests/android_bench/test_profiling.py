@@ -1,24 +1,20 @@
-import io
 import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from android_bench import DeviceError
 from android_bench.profiling import (
-    OpProfile,
     ProfilerUnavailable,
     parse_op_csv,
     profile_instructions,
     profile_ops,
+    profilers,
     read_op_csv,
-    take,
 )
 from android_bench.profiling import litert as by_ctypes
-from android_bench.profiling.layers import align, layer_names
+from android_bench.profiling.op_layers import align, layer_names
 from android_bench.profiling.profile import from_events
-from lwcnn.report.op_profile import plot_profile, print_profile
 
 KERAS = "functional_1/mobilenet_1/"
 
@@ -94,7 +90,7 @@ def test_sums_by_kernel_op_and_layer_are_of_all_ops(models):
     for key in ("kernel", "op", "layer"):
         assert sum(profile.by(key).values()) == pytest.approx(whole)
         assert list(profile.by(key).values()) == sorted(profile.by(key).values(), reverse=True)
-    with pytest.raises(ValueError, match="key is 'colour'; allowed: kernel, op, layer"):
+    with pytest.raises(ValueError, match="key='colour' is unknown; allowed are kernel, op, layer"):
         profile.by("colour")
 
 
@@ -110,8 +106,9 @@ def test_a_large_profile_loses_no_events(models):
         ("cut", {}, ValueError, "cut.tflite"),
         ("crashing", {}, DeviceError, "crashed the interpreter"),
         ("endless", {"timeout": 3}, DeviceError, "no end within 3 s"),
-        ("int8", {"runs": 0}, ValueError, "runs is 0; allowed: 1 or more"),
-        ("int8", {"colour": 1}, ValueError, "unknown options colour; allowed: input_range"),
+        ("int8", {"runs": 0}, ValueError, "runs=0 is out of range; allowed is 1 or more"),
+        ("int8", {"input_files": ["no.npy"]}, FileNotFoundError, "there is no file no.npy"),
+        ("int8", {"colour": 1}, ValueError, "options colour are unknown; allowed are input_range"),
     ],
 )
 def test_what_cannot_be_profiled_is_told_in_one_line(models, name, options, error, said):
@@ -122,21 +119,20 @@ def test_what_cannot_be_profiled_is_told_in_one_line(models, name, options, erro
 
 def test_another_litert_has_no_profile_and_says_so(models, monkeypatch, tmp_path):
     monkeypatch.setattr(by_ctypes.metadata, "version", lambda package: "9.1.0")
-    with pytest.raises(by_ctypes.Unavailable, match=r"ai-edge-litert is 9\.1\.0"):
+    with pytest.raises(ProfilerUnavailable, match=r"ai-edge-litert is 9\.1\.0"):
         by_ctypes.Library()
     script = tmp_path / "without.py"
     script.write_text(
-        'import sys; print(\'{"error": "ai-edge-litert is 9.1.0", "unavailable": true}\');'
-        "sys.exit(3)"
+        'import sys; print(\'{"profile": null, "unavailable": "ai-edge-litert is 9.1.0"}\')'
     )
-    monkeypatch.setattr(take.litert, "__file__", str(script))
+    monkeypatch.setattr(profilers.litert, "__file__", str(script))
     with pytest.raises(ProfilerUnavailable, match="no op profile: ai-edge-litert is 9.1.0"):
         profile_ops(models / "int8.tflite")
 
 
 def test_a_missing_function_is_told_by_name():
     library = by_ctypes.Library()
-    with pytest.raises(by_ctypes.Unavailable, match="no LiteRtPaintProfile"):
+    with pytest.raises(ProfilerUnavailable, match="no LiteRtPaintProfile"):
         library.PaintProfile()
 
 
@@ -190,7 +186,7 @@ def test_inferences_with_different_ops_are_an_error():
 def test_an_emulated_core_tells_the_same_instructions_of_each_op_every_time(
     emulator, models, monkeypatch
 ):
-    monkeypatch.setattr("android_bench.emulated.device.find_emulator", lambda: emulator)
+    monkeypatch.setattr("android_bench.devices.emulated.find_emulator", lambda: emulator)
     profiles = [profile_instructions(models / "mixed.tflite", "cortex-a53") for _ in range(2)]
     assert [op.layer for op in profiles[0].ops] == ["conv1", "between", "conv2"]
     # The second convolution has 8 input channels where the first has 3.
@@ -262,19 +258,3 @@ def test_a_csv_without_ops_or_cut_is_refused(tmp_path):
     path.write_text(CSV.partition("Timings")[0])
     with pytest.raises(ValueError, match=r"ops\.csv: the op profile is cut"):
         read_op_csv(path)
-
-
-# --- Drawing --------------------------------------------------------------------------------
-
-
-def test_table_and_picture_show_layers_and_kernels(tmp_path):
-    profile = parse_op_csv(CSV, "net.tflite", "adb:1234")
-    text = io.StringIO()
-    print_profile(profile, console=Console(file=text, width=140))
-    for word in ("net.tflite", "adb:1234", "Convolution (NHWC, QC8) IGEMM", "3,100", "99.8 %"):
-        assert word in text.getvalue()
-    picture = plot_profile(profile, tmp_path / "ops.svg")
-    assert "by kernel" in picture.read_text() or picture.stat().st_size > 5000
-    empty = OpProfile("m", "d", "s", "us", 1, None, ())
-    print_profile(empty, console=Console(file=text))
-    assert empty.covered is None

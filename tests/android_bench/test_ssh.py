@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from android_bench import DeviceError, benchmark, open_device
-from android_bench.devices import ConnectionLost
 from android_bench.devices.ssh import SSH
+from android_bench.errors import ConnectionLost
 from lwcnn.rows import validate_row
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -308,7 +308,7 @@ def test_setting_up_installs_litert_once_and_a_half_made_one_is_made_again(
     python.parent.mkdir(parents=True)
     python.write_text("half made")
     with board.open(setup=True) as device:
-        assert tuple(device.python) == (str(python),)
+        assert device.engine.python == (str(python),)
         result = benchmark(models / "int8.tflite", device, **short)
     assert result.runtime.startswith("ai-edge-litert 2.")
     made = python.parent.parent.joinpath("pyvenv.cfg").stat().st_mtime_ns
@@ -340,7 +340,7 @@ def test_an_unknown_host_is_told_with_the_way_out(board):
     ["-oProxyCommand=touch pwned", "a;b", "$(id)", "pi@", "h:0", "h:99999", "h:x", "a b", "pi@-v"],
 )
 def test_an_address_that_is_none_never_reaches_ssh(address):
-    with pytest.raises(ValueError, match=r"allowed: \[user@\]host\[:port\]"):
+    with pytest.raises(ValueError, match=r"allowed is \[user@\]host\[:port\]"):
         SSH(address)
 
 

@@ -26,7 +26,7 @@ def test_a_summary_agrees_with_numpy_and_its_deviation_is_the_populations():
 def test_no_values_and_an_impossible_percentile_are_refused():
     with pytest.raises(ValueError, match="one or more values"):
         summarize([])
-    with pytest.raises(ValueError, match="101; allowed: 0 to 100"):
+    with pytest.raises(ValueError, match="101 is out of range; allowed is 0 to 100"):
         percentile([1], 101)
 
 

@@ -81,11 +81,11 @@ def test_input_files_are_read_with_or_without_batch_dimension_and_checked(tmp_pa
     np.testing.assert_array_equal(
         worker.read_input(str(tmp_path / "raw.bin"), detail("int8")), image
     )
-    with pytest.raises(ValueError, match=r"48 bytes.*takes 192"):
+    with pytest.raises(ValueError, match=r"48 bytes.*allowed is 192"):
         worker.read_input(str(tmp_path / "raw.bin"), detail("float32"))
-    with pytest.raises(ValueError, match="holds int8.*takes float32"):
+    with pytest.raises(ValueError, match="holds int8.*allowed is float32"):
         worker.read_input(str(tmp_path / "batch.npy"), detail("float32"))
-    with pytest.raises(ValueError, match=r"shape \(1, 4, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(1, 4, 4, 3\).*allowed is \(1, 2, 2, 3\)"):
         worker.read_input(str(tmp_path / "batch.npy"), detail("int8", (1, 2, 2, 3)))
 
 
@@ -115,7 +115,7 @@ def test_the_run_loop_ends_when_benchmark_models_does(
     monkeypatch, models, step, runs, min_secs, max_secs, expected
 ):
     clock = Clock(step)
-    run = worker.Run(str(models / "float32.tflite"), worker.DEFAULTS)
+    run = worker.Run(str(models / "float32.tflite"), worker.Options())
     monkeypatch.setattr(worker, "time", clock)
     monkeypatch.setattr(run, "invoke", lambda: clock.sleep(step) or 1)
     # Sums of 0.01 miss 1.0 by a rounding error, which may cost one more run.

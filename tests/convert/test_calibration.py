@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from convert import check_calibration, to_tflite
+from convert import Calibration, check_calibration, to_tflite
 from convert.source.input_range import check_against_statistics, declared_range
+from convert.source.validation import check_validation
 
 SHAPE = (24, 24, 3)
 
@@ -64,21 +65,21 @@ def damaged(images, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x[:19], "19 calibration images given; at least 20"),
+        (lambda x: x[:19], "19 calibration images are too few. Give at least 20"),
         (lambda x: x[:, :12], r"shape \(120, 12, 24, 3\)"),
         (lambda x: x[..., :1], "shape"),
         (lambda x: damaged(x, np.nan), "NaN or infinity, the first at index 3"),
         (lambda x: damaged(x, np.inf), "NaN or infinity"),
-        (lambda x: np.repeat(x[:1], 40, axis=0), "one image repeated"),
-        (lambda x: np.repeat(x[:10], 4, axis=0), "only 10 of 40"),
+        (lambda x: np.repeat(x[:1], 40, axis=0), "one image repeated. Give at least 20 distinct"),
+        (lambda x: np.repeat(x[:10], 4, axis=0), "only 10 of 40 .* Give at least 20 distinct"),
         (lambda x: np.zeros_like(x), "constant"),
         (lambda x: x * 127.5 + 127.5, r"span 0 to 255.*-1 to 1"),
         (lambda x: x / 2 + 0.5, r"span 0 to 1, 50%"),
-        (lambda x: x.astype(str), "dtype"),
+        (lambda x: x.astype(str), "dtype <U32; allowed are integers and floats"),
         (lambda x: [], "empty"),
-        (lambda x: {"a": x}, "has to be an array"),
-        (lambda x: "folder", "has to be an array"),
-        (lambda x: 5, "has to be an array"),
+        (lambda x: {"a": x}, "of type dict holds no images; allowed are an array"),
+        (lambda x: "folder", "of type str holds no images; allowed are an array"),
+        (lambda x: 5, "of type int holds no images; allowed are an array"),
         (lambda x: [{"a": x, "b": x}], r"keys \['a', 'b'\]"),
     ],
 )
@@ -165,3 +166,36 @@ def test_scaled_pixels_are_refused_by_a_model_trained_on_raw_ones(build_model, i
 
 def test_an_untrained_model_takes_any_range(build_model, images):
     check_against_statistics(build_model(), images * 127.5 + 127.5)
+
+
+def test_images_are_looked_at_once(images, monkeypatch):
+    checked = check_calibration(Calibration(images, (-1.0, 1.0), "somewhere", (1, 2)), SHAPE)
+    assert (checked.source, checked.indices) == ("somewhere", (1, 2))
+
+    def again(*_, **__):
+        raise AssertionError("the images were looked at again")
+
+    monkeypatch.setattr("convert.source.calibration.collect_images", again)
+    assert check_calibration(checked, SHAPE).facts is checked.facts
+    with pytest.raises(ValueError, match=r"span .*preprocessing gives 0 to 255"):
+        check_calibration(checked, SHAPE, input_range=(0, 255))
+    with pytest.raises(ValueError, match="calibration images have shape .* takes .count, 8, 8, 3"):
+        check_calibration(checked, (8, 8, 3))
+    with pytest.raises(ValueError, match="120 calibration images are too few. Give at least 500"):
+        check_calibration(checked, SHAPE, minimum=500)
+
+
+def test_validation_images_are_called_by_their_name(images, labels):
+    validation = check_validation((images, labels), SHAPE)
+    np.testing.assert_array_equal(validation.images, images)
+    with pytest.raises(ValueError, match="10 validation images are too few. Give at least 20"):
+        check_validation(images[:10], SHAPE)
+    with pytest.raises(ValueError, match="7 labels for 120 validation images"):
+        check_validation((images, labels[:7]), SHAPE)
+    with pytest.raises(ValueError, match="validation_data of type int holds no images"):
+        check_validation(5, SHAPE)
+
+
+def test_what_holds_images_has_a_short_repr(images):
+    for value in (check_calibration(images, SHAPE), check_validation(images, SHAPE)):
+        assert "120 images" in repr(value) and len(repr(value)) < 200

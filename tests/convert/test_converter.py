@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import logging
 import os
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from android_bench.worker import open_interpreter
-from convert import MODES, inspect_tflite, predict, read_sidecar, to_tflite
-from convert.tflite.sidecar import sidecar_path
+from convert import MODES, TFLiteModel, inspect_tflite, predict, read_sidecar, to_tflite
+from convert.tflite.sidecar import REQUIRED, Sidecar, sidecar_path
 
 FLOAT_MODES = ("float32", "float16", "dynamic")
 
@@ -131,7 +132,9 @@ def test_the_callers_model_is_left_as_it_was(model, images):
 def test_unknown_names_are_answered_with_the_allowed_ones(model, images):
     with pytest.raises(ValueError, match=r"'int4' is unknown.*float32, float16, dynamic, .*int8"):
         to_tflite(model, "int4")
-    with pytest.raises(ValueError, match=r"io_dtype='int8' does not apply to mode 'float32'"):
+    with pytest.raises(
+        ValueError, match=r"io_dtype='int8' does not apply to mode 'float32'; allowed are float32"
+    ):
         to_tflite(model, "float32", io_dtype="int8")
     with pytest.raises(ValueError, match=r"output='scores'.*model, logits, probabilities"):
         to_tflite(model, output="scores")
@@ -243,14 +246,15 @@ def test_a_kill_while_writing_leaves_the_old_file_whole(files, tmp_path):
     script = f"""
         import os, signal
         from pathlib import Path
-        from convert.converter import TFLiteModel
+        from convert import TFLiteModel
+        from convert.tflite.sidecar import Sidecar
         write = Path.write_bytes
         def half(self, content):
             write(self, content[: len(content) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         Path.write_bytes = half
-        content = Path({str(files["float32"])!r}).read_bytes()
-        TFLiteModel(content, "float32", {{}}).save({str(path)!r})
+        source = Path({str(files["float32"])!r})
+        TFLiteModel(source.read_bytes(), Sidecar.read(source)).save({str(path)!r})
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -304,3 +308,29 @@ def test_a_dead_layer_is_named_where_its_int8_file_cannot_be_opened():
     images = np.random.default_rng(0).uniform(-1, 1, (24, 16, 16, 3)).astype(np.float32)
     with pytest.raises(ValueError, match="dead.* gives nothing but 0"):
         to_tflite(model, "int8", images, input_range=(-1.0, 1.0))
+
+
+def test_a_converted_model_has_a_short_repr_and_a_sidecar_that_stays(files, tmp_path):
+    source = files["int8"]
+    file = TFLiteModel(source.read_bytes(), Sidecar.read(source))
+    assert repr(file) == f"TFLiteModel(int8, {source.stat().st_size:,} bytes, not saved)"
+    assert len(repr(file.sidecar)) < 200
+    saved = file.save(tmp_path / "other.tflite")
+    assert (file.sidecar.file, saved.sidecar.file) == (source.name, "other.tflite")
+    assert read_sidecar(saved.path) == saved.to_dict() == saved.facts
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        file.sidecar.file = "other.tflite"
+
+
+def test_a_sidecar_of_an_older_version_is_read(files, tmp_path):
+    path = tmp_path / files["int8"].name
+    path.write_bytes(files["int8"].read_bytes())
+    facts = {key: value for key, value in read_sidecar(files["int8"]).items() if key in REQUIRED}
+    sidecar_path(path).write_text(json.dumps(facts | {"key_of_the_future": 1}))
+    old = Sidecar.read(path)
+    assert (old.partitions, old.options, old.conversion_seconds()) == (None, None, None)
+    assert read_sidecar(path)["ops"] == facts["ops"]
+    del facts["ops"]
+    sidecar_path(path).write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match=r"lacks \['ops'\]"):
+        read_sidecar(path)

@@ -1,4 +1,4 @@
-import json
+import dataclasses
 import os
 import subprocess
 import sys
@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from convert import predict, to_tflite, to_tflites
+from convert import check_calibration, predict, to_tflite, to_tflites
 from convert.options import ConversionOptions, QuantizationOptions
+from convert.parcel import is_stored, restore, store
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,32 @@ def test_another_backend_converts_through_a_process_of_its_own(tmp_path):
     assert done.stdout.strip() == "converted", done.stderr
 
 
-def test_options_survive_the_way_into_the_process():
+@dataclasses.dataclass
+class Foreign:
+    """A dataclass of another package."""
+
+
+def test_arguments_and_results_survive_the_way_into_the_process(images, tmp_path):
     options = ConversionOptions(
         input_range=(-1, 1),
         class_names=["a", "b"],
         quantization=QuantizationOptions(ranges="mse", keep_float=("x",)),
     )
-    assert ConversionOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    calibration = check_calibration(images, None, input_range=(-1, 1))
+    value = {
+        "options": options,
+        "nested": [{"x": 1.5}, b"TFL3", True, None],
+    }
+    store({**value, "calibration": calibration}, tmp_path / "job")
+    restored = restore(tmp_path / "job")
+    found = restored.pop("calibration")
+    assert restored == value
+    np.testing.assert_array_equal(found.images, images)
+    assert found.to_dict() == calibration.to_dict()
+
+
+@pytest.mark.parametrize("value", [object(), Foreign(), {"a": np.float32}, np.float32(1)])
+def test_what_cannot_travel_is_named(value, tmp_path):
+    with pytest.raises(TypeError, match="cannot travel to another process"):
+        store([value], tmp_path / "job")
+    assert not is_stored(tmp_path / "job")

@@ -72,7 +72,7 @@ def test_tensor_names_lead_to_layers(tensor, layer):
 
 
 def test_files_of_other_models_are_refused(files, build_model, images):
-    with pytest.raises(ValueError, match="0 images"):
+    with pytest.raises(ValueError, match="0 images are too few; allowed are 1"):
         layer_errors(files["float32"], files["int8"], images[:0])
     with pytest.raises(ValueError, match="no quantized tensor in common"):
         layer_errors(files["float32"], files["float16"], images)

@@ -7,10 +7,12 @@ from keras import layers
 
 from android_bench.worker import delegation, open_interpreter
 from convert import to_tflite, to_tflites
-from convert.lowering import REWRITES, lower, outside_delegate
+from convert.lowering import REWRITES, lower
+from convert.tflite.outside_delegate import outside_delegate
 from keras_lwcnn.condensation import FORMS, condense
 from keras_lwcnn.layers import GroupConv2D
 from keras_lwcnn.models import CondenseNet, CondenseNeXt, LMobileNet, XceptionLite
+from lwcnn.verbs.convert import FORMS as OFFERED_FORMS
 
 SHAPE = (8, 8, 6)
 
@@ -264,3 +266,7 @@ def test_condensed_layers_take_the_form_that_is_asked_for(form):
 
 def test_each_rewrite_has_a_name():
     assert set(REWRITES) == {function.__name__ for function in REWRITES.values()}
+
+
+def test_the_command_offers_the_forms_that_there_are():
+    assert OFFERED_FORMS == FORMS

@@ -98,7 +98,7 @@ def test_metadata_is_replaced_not_piled_up(described):
 
 def test_labels_that_do_not_fit_are_refused(described):
     content = described["float32"].content
-    with pytest.raises(ValueError, match="2 labels given for 7 outputs"):
+    with pytest.raises(ValueError, match="metadata has 2 labels; allowed are 7"):
         with_metadata(content, Metadata("m", labels=("a", "b")))
     with pytest.raises(ValueError, match="single lines"):
         with_metadata(content, Metadata("m", labels=(*NAMES[:-1], "two\nlines")))

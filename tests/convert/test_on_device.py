@@ -260,7 +260,7 @@ def test_the_documented_steps_run(tmp_path, monkeypatch, capsys):
     losses = [float(line) for line in capsys.readouterr().out.split()]
     assert len(losses) == 4 and losses == sorted(losses, reverse=True)
     assert names["scores"]["logits"].shape == (1, CLASSES)
-    assert read_sidecar(names["file"]) == names["made"].to_dict()
+    assert read_sidecar(names["file"]) == names["trainable"].to_dict()
 
 
 @pytest.mark.real_data

@@ -28,10 +28,8 @@ def test_files_of_the_same_model_images_and_options_are_found(saved, images, tmp
     missing = saved[1] | {"dynamic": tmp_path / "model.dynamic.tflite"}
     again = found(saved, images, missing)
     assert list(again) == ["float32", "int8"]
-    assert (
-        again["int8"]["mode"] == "int8"
-        and again["int8"]["options"]["description"] == "written before"
-    )
+    assert again["int8"].mode == "int8"
+    assert again["int8"].options["description"] == "written before"
 
 
 def test_files_of_other_images_or_options_are_not_written_over(saved, images):

@@ -69,20 +69,23 @@ def test_layer_errors_as_a_table_rows_and_a_picture(home, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["optimize", "model.keras", "--for", "int8", "--epochs", "0"], "epochs has to be at"),
+        (
+            ["optimize", "model.keras", "--for", "int8", "--epochs", "0"],
+            "epochs=0 is too small; allowed are values at least 1",
+        ),
         (
             ["optimize", "model.keras", "--for", "pruned", "--sparsity", "2", "--images", "50"],
-            "sparsity=2.0 has to be between 0 and 1",
+            "sparsity=2.0 is no share of weights; allowed are values between 0 and 1",
         ),
         (
             ["optimize", "model.keras", "--for", "int8", "--sparsity", "0.3"],
-            "--sparsity 0.3 is for --for pruned, this is --for int8",
+            "--sparsity 0.3 is for --for pruned; this is --for int8",
         ),
         (["optimize", "none.keras", "--for", "int8"], "none.keras does not exist"),
         (["layers", "model.float32.tflite", "model.float32.tflite"], "both are float32"),
         (
             ["layers", "model.float32.tflite", "model.int8.tflite", "--images", "0"],
-            "--images has to be at least 1, got 0",
+            "--images 0 is too few; allowed are 1 and more",
         ),
     ],
 )

@@ -15,25 +15,6 @@ from keras_lwcnn.models import (
     build,
 )
 from keras_lwcnn.models.condensenet import PRESETS
-from keras_lwcnn.models.l_mobilenet import LARGE_STRIDES, R1, R3
-
-LARGE = {"input_shape": (224, 224, 3), "classes": 1000, "strides": LARGE_STRIDES}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "trainable", "macs"),
-    [
-        (R1, 619_610, 31_829_888),
-        (R3, 619_466, 33_524_864),
-        ({**R1, **LARGE}, 937_400, None),
-        ({**R3, **LARGE}, 937_256, None),
-    ],
-)
-def test_the_first_l_mobilenet_candidates_have_their_stated_counts(arguments, trainable, macs):
-    found = costs(LMobileNet(**arguments))
-    assert found.trainable_parameters == trainable
-    if macs is not None:
-        assert found.macs == macs
 
 
 def test_l_mobilenet_has_the_depth_and_fewer_parameters_than_the_paper_allows():
@@ -224,5 +205,5 @@ def test_a_layer_without_a_rule_is_named():
 
 
 def test_something_that_is_no_model_is_refused():
-    with pytest.raises(ValueError, match="Received: str"):
+    with pytest.raises(ValueError, match="str; a keras.Model is needed"):
         costs("model.keras")

@@ -142,17 +142,17 @@ def test_a_name_is_looked_up_in_the_data_folder(tmp_path, monkeypatch):
         ("cut.npz", "cut.npz: not an .npz archive"),
         ("missing.npz", "x_test"),
         ("pickled.npz", "pickled.npz: not an .npz archive of plain arrays"),
-        ("labels.npz", "y_train has to hold integer labels"),
-        ("negative.npz", "negative.npz: the training images have 2 different labels, so that"),
-        ("huge.npz", "labels 0 to 1 are allowed; found [1099511627776]"),
+        ("labels.npz", "y_train holds 8 values of float64; integer labels are allowed"),
+        ("negative.npz", "negative.npz: labels [-1] are there; allowed are 0 to 1"),
+        ("huge.npz", "labels [1099511627776] are there; allowed are 0 to 1"),
         ("longer.npz", "longer, train split: 8 images but labels of shape (9,)"),
         ("few.npz", "few: too few images to cut a split of 1"),
-        ("one_class", "at least 2 class folders are needed, found"),
+        ("one_class", "its class folders are ['cat']; at least 2 are needed"),
         ("empty_class", "dog: this class holds no image"),
         ("unreadable", "images cannot be decoded: unreadable/dog/cut.jpg"),
         ("cmyk", "cmyk/dog/000.jpg (its pixels are CMYK; allowed are 1, L, LA, RGB, RGBA, P)"),
         ("deep", "deep/dog/000.png (its pixels are I;16; allowed are"),
-        ("other_classes", "classes differ from the training images': ['cow', 'dog']"),
+        ("other_classes", "classes differ from the training images' by ['cow', 'dog']"),
     ],
 )
 def test_bad_sources_are_refused_with_what_was_found(tmp_path, monkeypatch, source, message):
@@ -207,11 +207,22 @@ def test_labels_outside_the_classes_are_refused():
         ImageDataset("x", split, split, split, ("a", "b"))
 
 
-def test_files_and_groups_are_one_an_image():
+def test_there_is_one_group_per_image():
     images = np.zeros((3, 8, 8, 3), np.uint8)
     split = Split(images, np.array([0, 1, 1]), groups=("a", "b"))
     with pytest.raises(ValueError, match="3 images but 2 groups"):
         ImageDataset("x", split, split, split, ("a", "b"))
+
+
+def test_a_notebook_shows_counts_and_no_pixels():
+    data = load_data("digits")
+    assert repr(data) == (
+        "ImageDataset('digits', 1,293 train, 144 val, 360 test images of shape (32, 32, 3), "
+        "10 classes: 0, 1, 2, 3, 4, ...)"
+    )
+    assert repr(data.val) == "Split(144 images of shape (32, 32, 3), 10 classes)"
+    grouped = Split(data.val.images, data.val.labels, groups=("a", "b") * 72)
+    assert "2 groups" in repr(grouped)
 
 
 def test_scaling_maps_0_and_255_to_the_ends_of_the_range():

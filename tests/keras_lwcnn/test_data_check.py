@@ -48,6 +48,14 @@ def test_nothing_is_found_where_nothing_is(clean):
     assert check.class_counts["test"] == (4, 4, 4) and check.majority_top1 == pytest.approx(1 / 3)
 
 
+def test_a_check_is_shown_in_one_line(clean):
+    check = check_data(changed(clean, "test", 3, clean.train.images[6]))
+    assert repr(check) == (
+        "DataCheck('noise', 1 pairs, findings: test images that are in train, too: 1 of 12)"
+    )
+    assert repr(check.overlaps[1]) == "Overlap('train', 'test', 1 identical, 0 near, 0 groups)"
+
+
 def test_a_test_image_in_the_training_images_is_found(clean):
     check = check_data(changed(clean, "test", 3, clean.train.images[6]))
     assert counts(check) == {("train", "val"): (0, 0), ("train", "test"): (1, 0),

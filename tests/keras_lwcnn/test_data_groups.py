@@ -78,12 +78,12 @@ def test_val_is_cut_by_groups_from_the_images_beside_a_given_test(boards, tmp_pa
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ("(", "groups '(' is no regular expression"),
-        (r"^\d+_", r"groups '^\\d+_' has 0 groups in parentheses; needed is one, as in '^(\d+)_'"),
+        ("(", "groups='(' is no regular expression"),
+        (r"^\d+_", r"groups='^\\d+_' has 0 groups in parentheses; one is needed. Allowed"),
         (r"^(\d+)_(\d)", "has 2 groups in parentheses"),
         (r"^(\d+)-", "does not fit 120 of 120 file names, for example good/000_0.png"),
         (r"^(9)?", "does not fit 120 of 120 file names"),
-        ("board", "index.csv: columns ['board'] are missing; found ['file', 'panel']"),
+        ("board", "index.csv: columns ['board'] are missing; it has ['file', 'panel']"),
         (r"(\.png)", "its 120 images have too few groups (1) to cut a split of about 12"),
     ],
 )

@@ -1,6 +1,9 @@
 """The builders behave as those of keras.applications."""
 
+import doctest
 import inspect
+import pickle
+import re
 import subprocess
 import sys
 
@@ -19,6 +22,7 @@ from keras_lwcnn.models import (
     XceptionLite,
     build,
 )
+from keras_lwcnn.models.keras_baselines import EfficientNetV2B1, KerasMobileNetV2, Xception
 
 # Small members of each family: (builder, arguments, channels of the last feature map).
 FEW_STAGES = {"stages": ((16, 2), (24, 1)), "strides": (1, 1, 2)}
@@ -144,14 +148,14 @@ def test_layer_names_are_the_same_each_time(small):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"input_shape": (1, 32, 3)}, r"at least \d+x\d+ pixels.*\(1, 32, 3\)"),
-        ({"input_shape": (32, 32)}, r"\(height, width, channels\).*\(32, 32\)"),
-        ({"input_shape": (32, 32, None)}, "known number of channels"),
-        ({"weights": "imagenet"}, r"\.weights\.h5 or \.keras.*'imagenet'"),
-        ({"weights": "missing.keras"}, "existing file.*'missing.keras'"),
-        ({"include_top": False, "pooling": "sum"}, "'avg'.*'sum'"),
-        ({"classes": 0}, "classes=0"),
-        ({"input_tensor": np.zeros((1, 32, 32, 3))}, "Keras tensor.*ndarray"),
+        ({"input_shape": (1, 32, 3)}, r"\(1, 32, 3\).*at least \d+x\d+ pixels"),
+        ({"input_shape": (32, 32)}, r"\(32, 32\).*\(height, width, channels\)"),
+        ({"input_shape": (32, 32, None)}, r"\(32, 32, None\).*known number of channels"),
+        ({"weights": "imagenet"}, r"'imagenet'.*\.weights\.h5 or \.keras"),
+        ({"weights": "missing.keras"}, "'missing.keras'.*existing file"),
+        ({"include_top": False, "pooling": "sum"}, "'sum'.*'avg'"),
+        ({"classes": 0}, "classes=0.*at least 1.*include_top=False"),
+        ({"input_tensor": np.zeros((1, 32, 32, 3))}, "ndarray.*Keras tensor"),
     ],
 )
 def test_bad_arguments_are_refused_with_what_was_received(small, arguments, message):
@@ -160,14 +164,14 @@ def test_bad_arguments_are_refused_with_what_was_received(small, arguments, mess
 
 
 def test_contradicting_shape_and_tensor_are_refused(small):
-    with pytest.raises(ValueError, match=r"contradict.*\(64, 64, 3\).*32"):
+    with pytest.raises(ValueError, match=r"\(64, 64, 3\) contradicts.*32.*Leave"):
         small(input_shape=(64, 64, 3), input_tensor=keras.Input((32, 32, 3)))
 
 
 def test_channels_first_is_refused(small):
     keras.config.set_image_data_format("channels_first")
     try:
-        with pytest.raises(ValueError, match="'channels_last'.*'channels_first'"):
+        with pytest.raises(ValueError, match="'channels_first'.*'channels_last'"):
             small()
     finally:
         keras.config.set_image_data_format("channels_last")
@@ -176,21 +180,21 @@ def test_channels_first_is_refused(small):
 @pytest.mark.parametrize(
     ("builder", "arguments", "message"),
     [
-        (LMobileNet, {"spatial": "dilated"}, "'depthwise', 'plain'.*'dilated'"),
-        (LMobileNet, {"strides": (1, 2)}, r"7 stages.*\(1, 2\)"),
-        (LMobileNet, {"expansion": 0.3}, "even number.*0.3 with 16 channels"),
+        (LMobileNet, {"spatial": "dilated"}, "'dilated'.*depthwise, plain"),
+        (LMobileNet, {"strides": (1, 2)}, r"\(1, 2\).*7 stages"),
+        (LMobileNet, {"expansion": 0.3}, "0.3 of the 16 channels.*even number"),
         (LMobileNet, {"input_shape": (7, 7, 3)}, "8x8"),
-        (MobileNetV2, {"strides": (1, 2)}, r"8 entries.*\(1, 2\)"),
-        (ShuffleNetV2, {"width": 0.7}, "0.5, 1.0.*0.7"),
-        (XceptionLite, {"exit_shortcut_kernel": 5}, "1 or 3.*5"),
-        (XceptionLite, {"width": 0}, "width=0"),
+        (MobileNetV2, {"strides": (1, 2)}, r"\(1, 2\).*8 are needed"),
+        (ShuffleNetV2, {"width": 0.7}, "0.7.*0.5, 1.0"),
+        (XceptionLite, {"exit_shortcut_kernel": 5}, "5.*1 and 3"),
+        (XceptionLite, {"width": 0}, "width=0.*above 0"),
         (XceptionLite, {"input_shape": (31, 64, 3)}, "32x32"),
-        (CondenseNet, {"growth_rates": (8, 16)}, r"same length.*\(8, 16\)"),
-        (CondenseNet, {"growth_rates": (8, 16, 30)}, r"multiples.*30.*groups=4"),
-        (CondenseNet, {"condensation_factor": 7}, "16 channels, condensation_factor=7"),
-        (CondenseNet, {"groups": 3, "growth_rates": (9, 9, 9)}, "18 channels"),
-        (CondenseNeXt, {"pointwise_groups": 5}, "groups=5"),
-        (CondenseNeXt, {"condensation_factor": 32}, "16 channels, condensation_factor=32"),
+        (CondenseNet, {"growth_rates": (8, 16)}, r"\(8, 16\).*same length"),
+        (CondenseNet, {"growth_rates": (8, 16, 30)}, r"30.*groups=4.*multiples"),
+        (CondenseNet, {"condensation_factor": 7}, "16 input channels.*condensation_factor=7"),
+        (CondenseNet, {"groups": 3, "growth_rates": (9, 9, 9)}, "18 input channels"),
+        (CondenseNeXt, {"pointwise_groups": 5}, "pointwise_groups=5.*multiples"),
+        (CondenseNeXt, {"condensation_factor": 32}, "16 input channels.*condensation_factor=32"),
     ],
 )
 def test_what_a_network_cannot_be_is_refused_when_it_is_built(builder, arguments, message):
@@ -216,6 +220,43 @@ def test_both_branches_of_l_mobilenet_begin_equally_strong():
     strengths = [np.std(x) for x in branches.predict(images, verbose=0)]
     for reuse, spatial in zip(strengths[::2], strengths[1::2], strict=True):
         assert 0.4 < spatial / reuse < 2.5
+
+
+BUILDERS = (
+    LMobileNet,
+    CondenseNet,
+    CondenseNeXt,
+    XceptionLite,
+    MobileNetV2,
+    ShuffleNetV2,
+    Xception,
+    KerasMobileNetV2,
+    EfficientNetV2B1,
+)
+
+
+@pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
+def test_the_example_of_a_builder_runs(builder):
+    example = doctest.DocTestParser().get_doctest(builder.__doc__, {}, builder.__name__, None, 0)
+    report = []
+    results = doctest.DocTestRunner(verbose=False).run(example, out=report.append)
+    assert results.attempted >= 2
+    assert results.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
+def test_the_documentation_tells_every_argument_once(builder):
+    documented = builder.__doc__.partition("Args:")[2].partition("Returns:")[0]
+    names = re.findall(r"^    (\w+): ", documented, re.MULTILINE)
+    assert names == list(inspect.signature(builder).parameters)
+    for section in ("Args:", "Returns:", "Raises:", "Example:"):
+        assert builder.__doc__.count(f"\n{section}\n") == 1, section
+    assert pickle.loads(pickle.dumps(builder)) is builder
+
+
+def test_an_argument_that_no_builder_has_is_refused_by_the_builders_name():
+    with pytest.raises(TypeError, match=r"LMobileNet\(\).*'depth'"):
+        LMobileNet(depth=3)
 
 
 @pytest.mark.parametrize("name", ["LMobileNet", "CondenseNet", "CondenseNeXt", "XceptionLite"])
@@ -259,5 +300,5 @@ def test_preprocessing_scales_to_the_range_and_leaves_its_input_alone():
     )
     np.testing.assert_allclose(tensor, scaled, atol=1e-6)
     assert pixels[0, 0, 1, 0] == 1
-    with pytest.raises(ValueError, match=r"low < high.*\(1, 0\)"):
+    with pytest.raises(ValueError, match=r"\(1, 0\).*low < high"):
         keras_lwcnn.preprocess_input(pixels, (1, 0))

@@ -1,8 +1,11 @@
+import io
 import re
 
 import pytest
+from rich.console import Console
 
 from android_bench import benchmark_interleaved
+from android_bench.profiling import OpProfile, ProfiledOp
 from lwcnn.report.bench_changes import compare_rows
 from lwcnn.report.bench_fragment import bench_fragment
 from lwcnn.report.bench_plots import (
@@ -13,6 +16,7 @@ from lwcnn.report.bench_plots import (
     plot_tail,
 )
 from lwcnn.report.bench_table import print_changes, print_rows
+from lwcnn.report.op_profile import plot_profile, print_profile
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def test_a_delegate_that_takes_fewer_ops_is_told(rows, capsys, monkeypatch):
 
 
 def test_a_negative_tolerance_is_refused(rows):
-    with pytest.raises(ValueError, match="-0.1; allowed: 0 or more"):
+    with pytest.raises(ValueError, match="-0.1 is out of range; allowed is 0 or more"):
         compare_rows(rows, rows, -0.1)
 
 
@@ -135,7 +139,7 @@ def test_nothing_to_draw_and_an_unknown_kind_of_picture_are_refused(rows, emulat
         plot_latency([emulated], tmp_path / "a.png")
     with pytest.raises(ValueError, match="instructions by kernel"):
         plot_kernels(rows, tmp_path / "a.png")
-    with pytest.raises(ValueError, match="'a.gif'; allowed suffixes: .png, .svg"):
+    with pytest.raises(ValueError, match="'a.gif' has another suffix; allowed are .png, .svg"):
         plot_latency(rows, tmp_path / "a.gif")
 
 
@@ -150,3 +154,32 @@ def test_the_fragment_is_self_contained_escapes_names_and_keeps_the_two_figures_
     times, counts = page.split("AArch64 instructions per inference")
     assert " ms</td>" in times and " ms</td>" not in counts and "3.000 M" in counts
     assert bench_fragment([]) == ""
+
+
+def test_an_op_profile_shows_layers_and_kernels_as_table_and_picture(tmp_path):
+    ops = (
+        ProfiledOp(0, "Convolution (NHWC, QC8) IGEMM", None, "", True, 3100.0),
+        ProfiledOp(1, "Add (ND)", None, "", True, 1000.0),
+        ProfiledOp(2, "SOFTMAX", "SOFTMAX", "net/probabilities", False, 100.0),
+    )
+    profile = OpProfile("net.tflite", "adb:1234", "benchmark_model", "us", 50, 4210.5, ops)
+    text = io.StringIO()
+    print_profile(profile, console=Console(file=text, width=140))
+    for word in ("net.tflite", "adb:1234", "Convolution (NHWC, QC8) IGEMM", "3,100", "99.8 %"):
+        assert word in text.getvalue()
+    picture = plot_profile(profile, tmp_path / "ops.svg")
+    assert "by kernel" in picture.read_text() or picture.stat().st_size > 5000
+    empty = OpProfile("m", "d", "s", "us", 1, None, ())
+    print_profile(empty, console=Console(file=text))
+    assert empty.covered is None
+
+
+def test_results_are_shown_in_a_line(models, short):
+    (result,) = benchmark_interleaved([models / "mixed.tflite"], sessions=2, **short)
+    shown = repr(result)
+    assert "mixed.tflite on host, 1 thread, worker: median" in shown
+    assert "6 runs, 2 of 3 ops delegated" in shown and len(shown) < 120
+    profile = OpProfile(
+        "m", "d", "s", "us", 1, None, (ProfiledOp(0, "k", None, "", True, 1.0),) * 9
+    )
+    assert len(repr(profile)) < 120

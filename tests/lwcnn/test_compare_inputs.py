@@ -13,7 +13,7 @@ from lwcnn.main import main
 
 @pytest.fixture
 def write(tmp_path):
-    """Give a function that writes what starts like a .tflite file, with its sidecar."""
+    """Return a function that writes what starts like a .tflite file, with its sidecar."""
 
     def write_one(mode, name=None, **facts):
         path = tmp_path / (name or f"m.{mode}.tflite")
@@ -44,20 +44,21 @@ def dataset(*names):
 
 def test_files_tell_their_modes_range_and_classes(write):
     files = [write("int8"), write("float32", class_names=list("abcdefghij"))]
-    given = read_files(files)
-    assert given.paths == {"int8": files[0], "float32": files[1]}
-    assert (given.input_range, given.image_size, given.classes) == ((-1.0, 1.0), 32, 10)
-    assert given.class_names == list("abcdefghij")
+    compared = read_files(files)
+    assert compared.paths == {"int8": files[0], "float32": files[1]}
+    assert (compared.input_range, compared.image_size, compared.classes) == ((-1.0, 1.0), 32, 10)
+    assert compared.class_names == list("abcdefghij")
     one_unit = read_files([write("float32", outputs=[{"shape": [1, 1]}])])
     assert one_unit.classes == 2 and one_unit.class_names is None
 
 
 def test_files_that_cannot_be_compared_are_refused(write, tmp_path):
-    with pytest.raises(ValueError, match=r"has to be float32.*m\.int8\.tflite \(int8\)"):
+    alone = r"m\.int8\.tflite \(int8\) cannot be compared without a float32 file"
+    with pytest.raises(ValueError, match=alone):
         read_files([write("int8")])
     with pytest.raises(ValueError, match="both are float32"):
         read_files([write("float32"), write("float32", "other.tflite")])
-    with pytest.raises(ValueError, match=r"one input range; found .*\(0.0, 1.0\)"):
+    with pytest.raises(ValueError, match=r"input ranges .*\(0.0, 1.0\).*; allowed is one range"):
         read_files([write("float32"), write("int8", input_range=[0.0, 1.0])])
     with pytest.raises(FileNotFoundError, match="none.tflite does not exist"):
         read_files([tmp_path / "none.tflite"])
@@ -72,9 +73,9 @@ def test_a_data_set_of_other_classes_is_refused():
     check_classes(dataset("cat", "dog"), 2, ["cat", "dog"], file)
     check_classes(dataset("0", "1"), 2, ["cat", "dog"], file)
     check_classes(dataset("cat", "dog"), 2, None, file)
-    with pytest.raises(ValueError, match=r"pictures has 2 classes, m.float32.tflite .* 3 apart"):
+    with pytest.raises(ValueError, match=r"pictures has 2 classes; m.float32.tflite .* 3 apart"):
         check_classes(dataset("cat", "dog"), 3, ["cat", "dog", "owl"], file)
-    with pytest.raises(ValueError, match=r"classes cat, owl; m.float32.tflite: cat, dog"):
+    with pytest.raises(ValueError, match=r"classes cat, owl; m.float32.tflite has cat, dog"):
         check_classes(dataset("cat", "owl"), 2, ["cat", "dog"], file)
 
 
@@ -84,9 +85,9 @@ def test_bad_files_end_the_command_before_images_are_loaded(write, capsys, monke
 
     monkeypatch.setattr("keras_lwcnn.data.load_data", load_data)
     assert main(["compare", str(write("int8")), "--data", "digits"]) == 2
-    assert "has to be float32" in capsys.readouterr().err
+    assert "without a float32 file" in capsys.readouterr().err
     assert main(["compare", str(write("float32"))]) == 2
-    assert "give --data" in capsys.readouterr().err
+    assert "Give --data" in capsys.readouterr().err
 
 
 def test_images_of_other_classes_end_the_command_before_any_file_is_run(write, capsys):

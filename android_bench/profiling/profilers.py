@@ -1,18 +1,14 @@
-"""Taking op profiles, here and on emulated cores."""
+"""Profiling the ops of a model, on this machine and on emulated cores."""
 
 from pathlib import Path
 from typing import Any
 
-from android_bench import worker
-from android_bench.benchmark import check_model
-from android_bench.devices.device import DeviceError
+from android_bench.benchmarking import check_files
+from android_bench.errors import ProfilerUnavailable
+from android_bench.options import BenchmarkOptions
 from android_bench.profiling import litert
 from android_bench.profiling.profile import OpProfile, from_events
 from android_bench.script import call_script
-
-
-class ProfilerUnavailable(DeviceError):
-    """This LiteRT has no profiler that we know; nothing else depends on it."""
 
 
 def profile_ops(
@@ -43,21 +39,20 @@ def profile_ops(
         ProfilerUnavailable: this LiteRT has no profiler that we know.
         DeviceError: the run crashed or hung.
     """
-    path = Path(file)
-    check_model(path)
-    for name, value in (("runs", runs), ("num_threads", num_threads)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; allowed: 1 or more")
+    if runs < 1:
+        raise ValueError(f"runs={runs} is out of range; allowed is 1 or more")
     allowed = ("input_range", "input_files", "seed")
     if unknown := sorted(set(options) - set(allowed)):
-        raise ValueError(f"unknown options {', '.join(unknown)}; allowed: {', '.join(allowed)}")
-    given = options | {"model": str(path), "runs": runs, "num_threads": num_threads,
-                       "use_xnnpack": use_xnnpack}  # fmt: skip
-    document = call_script(litert.__file__, given, timeout, "profile")
-    if "error" in document:
-        if document.get("unavailable"):
-            raise ProfilerUnavailable(f"no op profile: {document['error']}")
-        raise ValueError(document["error"])
+        raise ValueError(
+            f"options {', '.join(unknown)} are unknown; allowed are {', '.join(allowed)}"
+        )
+    chosen = BenchmarkOptions(num_threads=num_threads, use_xnnpack=use_xnnpack, **options)
+    path = Path(file)
+    check_files([path], chosen.input_files)
+    request = chosen.for_worker() | {"model": str(path), "runs": runs}
+    document = call_script(litert.__file__, request, timeout, "profile")
+    if document["profile"] is None:
+        raise ProfilerUnavailable(f"no op profile: {document['unavailable']}")
     return from_events(
         document["profile"], document["nodes"], model=path.name, device="host", source="litert"
     )
@@ -76,19 +71,20 @@ def profile_instructions(
 
     Returns:
         The profile of one inference, in AArch64 instructions. Profiling itself costs some hundred
-        instructions an op, so that the total is a little above the benchmark's count.
+        instructions per op, so that the total is a little above the benchmark's count.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file cannot be run, or an option or the core's name is not allowed.
         DeviceError: the emulator is not set up, or cannot count.
     """
-    from android_bench.emulated import Emulated
+    from android_bench.devices.emulated import Emulated
 
     path = Path(file)
-    check_model(path)
+    chosen = BenchmarkOptions.of(options | {"timeout": timeout})
+    check_files([path], chosen.input_files)
     with Emulated(core) as device:
-        runs, ticks, nodes = device.profile(path, worker.DEFAULTS | options, timeout)
+        runs, ticks, nodes = device.engine.profile(device, path, chosen)
         return from_events(
             runs, nodes, model=path.name, device=device.name, source="runner", ticks=ticks
         )

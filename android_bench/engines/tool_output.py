@@ -1,4 +1,4 @@
-"""Reading what the native benchmark tools print.
+"""Reading what the benchmark tools of TensorFlow Lite and LiteRT print.
 
 Two formats: TensorFlow Lite's `benchmark_model` (`count=50 first=... avg=...` and
 `Inference timings in us: ...`), and LiteRT's tool of the same name and `litert-benchmark`
@@ -12,8 +12,8 @@ from android_bench.statistics import Summary
 
 
 @dataclass(frozen=True)
-class NativeOutput:
-    """What one run of a native tool says; times in us, memory in MB, None where it does not say."""
+class ToolOutput:
+    """What one run of a tool says; times in us, memory in MB, None where it prints none."""
 
     init_us: float | None
     first_us: float | None
@@ -39,7 +39,7 @@ _LITERT = re.compile(
 )
 
 
-def parse_native_output(text: str) -> NativeOutput:
+def parse_tool_output(text: str) -> ToolOutput:
     """Read the output of `benchmark_model` (TensorFlow Lite's or LiteRT's) or `litert-benchmark`.
 
     Args:
@@ -52,60 +52,60 @@ def parse_native_output(text: str) -> NativeOutput:
         return _parse_tflite(text)
     if "BENCHMARK RESULTS" in text:
         return _parse_litert(text)
-    raise ValueError("neither benchmark_model's timings nor LiteRT's results are in the output")
+    raise ValueError("it has neither benchmark_model's timings nor LiteRT's results")
 
 
-def _parse_tflite(text: str) -> NativeOutput:
+def _parse_tflite(text: str) -> ToolOutput:
     timings = [float(number) for number in _TIMINGS.search(text).groups()]
     # Each loop prints one line: the warm-up, if there is one, and the measurement.
     counts = [(int(m[1]), m[2]) for m in _COUNT.finditer(text[: _TIMINGS.search(text).start()])]
     if not counts:
-        raise ValueError("benchmark_model's output has no 'count=' line")
+        raise ValueError("it has no 'count=' line before benchmark_model's timings")
     count, rest = counts[-1]
-    found = {name: float(number) for name, number in _PAIR.findall(rest)}
+    values = {name: float(number) for name, number in _PAIR.findall(rest)}
     # Where all values are the same, only the last one is printed.
-    same = found.get("curr") if "avg" not in found else None
+    same = values.get("curr") if "avg" not in values else None
     memory = _MEMORY.search(text)
     init, first, warmup, mean = timings
-    return NativeOutput(
+    return ToolOutput(
         init_us=init,
         first_us=first,
         warmup_us=warmup if len(counts) > 1 else None,
         warmup_runs=counts[0][0] if len(counts) > 1 else None,
         summary=Summary(
             count=count,
-            median=found.get("median", same),
-            mean=found.get("avg", mean),
-            min=found.get("min", same),
-            max=found.get("max", same),
-            std=found.get("std", None if same is None else 0.0),
-            p5=found.get("p5", same),
-            p95=found.get("p95", same),
+            median=values.get("median", same),
+            mean=values.get("avg", mean),
+            min=values.get("min", same),
+            max=values.get("max", same),
+            std=values.get("std", None if same is None else 0.0),
+            p5=values.get("p5", same),
+            p95=values.get("p95", same),
         ),
         memory_init_mb=float(memory[1]) if memory else None,
         memory_peak_mb=float(memory[2]) if memory else None,
     )
 
 
-def _parse_litert(text: str) -> NativeOutput:
-    found, runs = {}, {}
+def _parse_litert(text: str) -> ToolOutput:
+    values, runs = {}, {}
     for name, number, count in _LITERT.findall(text.rpartition("BENCHMARK RESULTS")[2]):
-        found[name] = float(number) * 1000
+        values[name] = float(number) * 1000
         if count:
             runs[name] = int(count)
-    mean, count = found.get("Inference (avg)"), runs.get("Inference (avg)")
+    mean, count = values.get("Inference (avg)"), runs.get("Inference (avg)")
     if mean is None or count is None:
         raise ValueError("LiteRT's results end before 'Inference (avg): ... ms (n runs)'")
-    return NativeOutput(
-        init_us=found.get("Model initialization"),
-        first_us=found.get("Warmup (first)"),
-        warmup_us=found.get("Warmup (avg)"),
+    return ToolOutput(
+        init_us=values.get("Model initialization"),
+        first_us=values.get("Warmup (first)"),
+        warmup_us=values.get("Warmup (avg)"),
         warmup_runs=runs.get("Warmup (avg)"),
         summary=Summary(
             count=count,
             mean=mean,
             **{
-                name: found.get(f"Inference ({name})")
+                name: values.get(f"Inference ({name})")
                 for name in ("median", "min", "max", "std", "p5", "p95")
             },
         ),

@@ -18,7 +18,7 @@ _mark = ctypes.CDLL(None).sched_get_priority_max  # with an argument that no ker
 class MarkedRun(worker.Run):
     """A run whose interpreter marks each inference."""
 
-    def __init__(self, path: str, options: dict[str, Any]) -> None:
+    def __init__(self, path: str, options: worker.Options) -> None:
         super().__init__(path, options)
         invoke = self.interpreter.invoke
 
@@ -31,7 +31,7 @@ class MarkedRun(worker.Run):
 
 
 def code_maps() -> list[dict[str, Any]]:
-    """Return where executable code lies: path, start, end, offset in the file."""
+    """Return where executable code lies in memory: path, start, end, offset in the file."""
     maps = []
     with open("/proc/self/maps") as file:
         for line in file:
@@ -44,13 +44,13 @@ def code_maps() -> list[dict[str, Any]]:
     return maps
 
 
-def measure(options: dict[str, Any]) -> dict[str, Any]:
+def measure_marked(request: dict[str, Any]) -> dict[str, Any]:
     """Measure as the worker does, and add "maps"."""
-    document = _measure(options)
+    document = _measure(request)
     document["maps"] = code_maps()
     return document
 
 
 if __name__ == "__main__":
-    worker.Run, worker.measure = MarkedRun, measure
+    worker.Run, worker.measure = MarkedRun, measure_marked
     sys.exit(worker.main(sys.argv[1:]))

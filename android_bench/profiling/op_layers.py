@@ -51,7 +51,7 @@ XNNPACK_NAMES = {
 #: Names inside a layer, between its own and the operation's.
 _INNER = {"batchnorm"}
 
-#: The operations that give a fused op its layer.
+#: The operations whose layer a fused op belongs to.
 _COMPUTES = re.compile(r"(separable_)?conv|depthwise|matmul|einsum", re.IGNORECASE)
 
 
@@ -70,11 +70,11 @@ def graph_nodes(interpreter: Any) -> list[dict[str, Any]]:
 
 
 def layer_names(nodes: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the layer of each node; the output tensor's name where it tells no layer.
+    """Return the layer of each node; the output tensor's name where that holds no layer.
 
     "functional_1/mobilenet_1/block_1_conv_1/convolution2" is the layer "mobilenet/block_1_conv":
-    the exported function's name goes, the operation's too, and so does the ending that exporting
-    gives to all layers alike.
+    the exported function's name is dropped, and so are the operation's and the ending "_1" where
+    exporting added it to all layers alike.
     """
     paths = [_layer_path(node["outputs"][0]) if node["outputs"] else [] for node in nodes]
     known = [path for path in paths if path]
@@ -107,14 +107,25 @@ def align(reported: Sequence[str], ops: Sequence[str]) -> list[int | None]:
     """Assign to each op that a delegate reports the file's op that it computes.
 
     Args:
-        reported: names as XNNPACK gives them, in order: "Convolution (NHWC, QC8) IGEMM".
+        reported: names as XNNPACK has them, in order: "Convolution (NHWC, QC8) IGEMM".
         ops: the file's delegated ops, in order: "CONV_2D".
 
     Returns:
         For each reported op an index into `ops`: in order, with as many of the same kind as
-        possible. A helper without a counterpart (a reshape, a conversion) takes the op that
-        follows it, or the last; None where nothing is to be had.
+        possible. A helper without a counterpart (a reshape, a conversion) belongs to the op that
+        follows it, or to the last one; all are None when no op matches.
     """
+    places = _matches(reported, ops)
+    for order in (range(len(places) - 1, -1, -1), range(len(places))):
+        nearest = None
+        for i in order:
+            nearest = places[i] if places[i] is not None else nearest
+            places[i] = nearest
+    return places
+
+
+def _matches(reported: Sequence[str], ops: Sequence[str]) -> list[int | None]:
+    """Match reported ops with the file's of the same kind, in order, as many as possible."""
     rows, columns = len(reported), len(ops)
     # best[i][j]: how many of the same kind can be matched from reported[i:] and ops[j:] on.
     best = [[0] * (columns + 1) for _ in range(rows + 1)]
@@ -122,25 +133,17 @@ def align(reported: Sequence[str], ops: Sequence[str]) -> list[int | None]:
         for j in range(columns - 1, -1, -1):
             matched = best[i + 1][j + 1] + 1 if _same_kind(reported[i], ops[j]) else 0
             best[i][j] = max(matched, best[i + 1][j], best[i][j + 1])
-    found: list[int | None] = [None] * rows
+    places: list[int | None] = [None] * rows
     i = j = 0
     while i < rows and j < columns:
         if _same_kind(reported[i], ops[j]) and best[i][j] == best[i + 1][j + 1] + 1:
-            found[i] = j
+            places[i] = j
             i, j = i + 1, j + 1
         elif best[i][j] == best[i][j + 1]:
             j += 1
         else:
             i += 1
-    following = None
-    for i in range(rows - 1, -1, -1):
-        following = found[i] if found[i] is not None else following
-        found[i] = following
-    last = None
-    for i in range(rows):
-        last = found[i] if found[i] is not None else last
-        found[i] = last
-    return found
+    return places
 
 
 def _same_kind(reported: str, op: str) -> bool:
