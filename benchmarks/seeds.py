@@ -10,8 +10,11 @@ JAX may be all that there is, `--train-only` leaves trained networks in `--out`;
 without it measures them where TensorFlow is:
 
     KERAS_BACKEND=jax LWCNN_DATA=... python -m benchmarks.seeds l_mobilenet mobilenet_v2 \
-        --data cifar10 --recipe l_mobilenet/cifar10/ours --epochs 30 --seeds 0 \
+        --data cifar10 --recipe l_mobilenet/cifar10/adamw --epochs 30 --seeds 0 \
         --train-only --steps-per-call 39
+
+`--time-budget 1h` in place of `--epochs` measures the pace of each network and gives all of them
+the epochs that the slowest can take in that time.
 
 Appends one row of kind `seed` for each finished training to benchmarks/results/seeds.jsonl: test
 top-1 of the float32 and the int8 file of the last epoch, and the best top-1 on the validation
@@ -34,6 +37,9 @@ from benchmarks.architectures.training import ONE_CORE
 from benchmarks.pages import RESULTS_PAGE, fill_block, markdown_table
 from benchmarks.seed_statistics import Setting, setting_of, spread, with_range
 from benchmarks.stored import RESULTS, read_lines
+from benchmarks.training_pace import measure_apart
+from keras_lwcnn.training.pace import Pace, seconds_of
+from keras_lwcnn.training.recipes import RECIPES
 
 STORED = RESULTS / "seeds.jsonl"
 # Else JAX takes most of a GPU's memory for the first of several processes.
@@ -84,6 +90,29 @@ def train_and_compare(
     }
 
 
+def epochs_within(options: argparse.Namespace) -> int:
+    """Return the epochs that each network can be trained for in `options.time_budget`.
+
+    Raises:
+        ValueError: a network for which not one epoch fits.
+    """
+    seconds = seconds_of(options.time_budget)
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    fitting = {}
+    for network in options.networks:
+        precision = RECIPES[options.recipe].recipe.precision
+        pace = Pace(**measure_apart(network, backend, precision, "", options))
+        fitting[network] = pace.epochs_in(seconds)
+    slowest = min(fitting, key=fitting.get)
+    if not fitting[slowest]:
+        raise ValueError(
+            f"--time-budget {options.time_budget} is too short for one epoch of {slowest}; take a "
+            "longer time"
+        )
+    print(f"{fitting[slowest]} epochs for all: what {slowest} can take in {options.time_budget}")
+    return fitting[slowest]
+
+
 def _run(command: list[Any], log: Path) -> None:
     with log.open("a") as file:
         environment = os.environ | ONE_CORE | SHARED_GPU
@@ -130,12 +159,21 @@ def main() -> None:
     parser.add_argument("--groups")
     parser.add_argument("--image-size", type=int)
     parser.add_argument("--recipe", required=True, metavar="NETWORK/DATA/NAME")
-    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--epochs", type=int, help="of each training")
+    parser.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        help="instead of --epochs: all networks get as many epochs as the slowest one can take in "
+        "this time (90s, 8m, 1h)",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/seeds"))
     parser.add_argument("--train-only", action="store_true", help="measure nothing")
     options, options.more = parser.parse_known_args()
+    if (options.epochs is None) == (options.time_budget is None):
+        parser.error("give --epochs or --time-budget, one of them")
+    options.epochs = options.epochs or epochs_within(options)
 
     turns = [(network, seed) for seed in options.seeds for network in options.networks]
     stored = STORED.read_text() if STORED.is_file() else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-HELD_OUT = 5000
+HELD_OUT_FROM, HELD_OUT = 45_000, 5000
 STRIP = 500
 """Images of one compressed picture."""
 
@@ -52,12 +52,12 @@ def lay_out(
     different ones there are.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    counts = (45_000, HELD_OUT)
+    counts = (HELD_OUT_FROM, HELD_OUT)
     for index, name in enumerate(("images", "labels")):
         parts = [
             np.resize(part[index], (count, *part[index].shape[1:]))
             for part, count in zip((train, held_out), counts, strict=True)
         ]
         np.save(folder / f"{name}.npy", np.concatenate(parts))
-    split = {"train": min(len(train[0]), counts[0]), "held_out": counts[0]}
+    split = {"train": min(len(train[0]), HELD_OUT_FROM)}
     (folder / "split.json").write_text(json.dumps(split))

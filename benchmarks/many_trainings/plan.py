@@ -112,11 +112,13 @@ class Long:
     """The long trainings: choices at 30 epochs, a teacher, three networks alike, and the best one.
 
     Attributes:
-        workers: `l`, `s`, `m`, and, where there is a teacher, `teacher` and `l_taught`.
+        workers: `l`, `l_conv`, `s`, `m`, and, with a teacher, `teacher` and `l_taught`.
         rows: where rows go.
         out: folder of the weights.
         base: settings to begin with.
         short: epochs of the choices.
+        patience: seconds left at which one way to compute is enough.
+        pace: images per second of each network.
     """
 
     workers: Mapping[str, Hired]
@@ -124,14 +126,14 @@ class Long:
     out: Path
     base: Settings
     short: int = 30
+    patience: float = 430.0
     pace: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Train in order; what does not fit into the time is left out."""
-        if not self.workers["l"].wait(self.rows.left() / 4):
-            print("l is not ready", flush=True)
+        if not self._fastest():
             return
-        settings, plain = self._chosen()
+        settings, plain = self._chosen(self._tuned())
         taught = self._taught(settings, plain)
         self._alike(settings)
         name = "l_taught" if taught else "l"
@@ -140,26 +142,65 @@ class Long:
         if epochs >= 20:
             self._train("long", name, replace(taught or settings, epochs=epochs, images="all"))
 
-    def _train(self, kind: str, name: str, settings: Settings) -> dict[str, Any]:
-        out = self.out / f"{kind}-{name}-{settings.epochs}e-{settings.seed}.npz"
+    def _fastest(self) -> bool:
+        """Let `l` be the faster of the two ways to compute its convolutions, if one is ready."""
+        until = time.monotonic() + self.rows.left() / 3
+        while time.monotonic() < until:
+            ready = [name for name in ("l", "l_conv") if self.workers[name].ready]
+            if len(ready) == 2 or (ready and self.rows.left() < self.patience):
+                break
+            time.sleep(0.5)
+        paces = {}
+        for name in ready:
+            print(name, self.workers[name].ready, flush=True)
+            row = self.workers[name].train(name, replace(self.base, epochs=1))
+            row = self.workers[name].train(name, replace(self.base, epochs=2))
+            self.rows.add("pace", row, name=name)
+            if row:
+                paces[name] = row["images_per_s"]
+        if paces:
+            best = max(paces, key=paces.get)
+            self.workers["l"], self.pace["l"] = self.workers[best], paces[best]
+        return bool(paces)
+
+    def _tuned(self) -> Settings:
+        """Choose the rates and the weight decay by trainings of eight epochs."""
+        best = replace(self.base, epochs=8)
+        top1 = self._train("sweep", "l", best, keep=False)["val_top1"]
+        for name, factors in (
+            ("learning_rate", (0.5, 2.0)),
+            ("weight_decay", (0.5, 2.0)),
+            ("adam_learning_rate", (0.5, 2.0)),
+        ):
+            for factor in factors:
+                changed = replace(best, **{name: factor * getattr(best, name)})
+                reached = self._train("sweep", "l", changed, keep=False)["val_top1"]
+                if reached >= top1 + 0.002:
+                    best, top1 = changed, reached
+                    break
+        print("tuned", best, flush=True)
+        return best
+
+    def _train(self, kind: str, name: str, settings: Settings, keep: bool = True) -> dict[str, Any]:
+        out = self.out / f"{kind}-{name}-{settings.epochs}e-{settings.seed}.npz" if keep else None
         row = self.workers[name].train(f"{kind}-{name}", settings, out, trace=8)
         self.rows.add(kind, row, name=name)
         if row:
             self.pace[name] = row["images_per_s"]
         return row or {"val_top1": 0.0}
 
-    def _chosen(self) -> tuple[Settings, float]:
-        """Choose erasing and weight decay by trainings of a few epochs; also return the top-1."""
-        short = replace(self.base, epochs=self.short)
-        best, top1 = short, self._train("choice", "l", short)["val_top1"]
+    def _chosen(self, tuned: Settings) -> tuple[Settings, float]:
+        """Choose erasing and the like by trainings of `short` epochs; also return the top-1."""
+        short = replace(tuned, epochs=self.short)
+        best, top1 = short, self._train("choice", "l", short, keep=False)["val_top1"]
         # What is gained by erasing grows with the epochs.
         for name, value, needed in (
             ("erase", 0.5, -0.002),
             ("weight_decay", 2 * short.weight_decay, 0.002),
-            ("weight_decay", 0.5 * short.weight_decay, 0.002),
+            ("momentum", 0.95, 0.002),
         ):
             changed = replace(best, **{name: value})
-            reached = self._train("choice", "l", changed)["val_top1"]
+            reached = self._train("choice", "l", changed, keep=False)["val_top1"]
             if reached >= top1 + needed:
                 best, top1 = changed, reached
         return best, top1
@@ -167,16 +208,17 @@ class Long:
     def _taught(self, settings: Settings, plain: float) -> Settings | None:
         """Train a teacher; return the settings of teaching if the network gains by it."""
         teacher, student = (self.workers.get(name) for name in ("teacher", "l_taught"))
-        if teacher is None or not (teacher.wait(5.0) and student.wait(5.0)):
+        if teacher is None or not (teacher.wait(5.0) and student.wait(self.rows.left() / 8)):
+            print("no teacher", flush=True)
             return None
-        wanted = replace(self.base, epochs=25, label_smoothing=0.0, erase=0.25)
+        wanted = replace(self.base, epochs=40, label_smoothing=0.0, erase=0.25)
         weights = self.out / "teacher.npz"
         row = teacher.train("teacher", wanted, weights, trace=8)
         self.rows.add("teacher", row, name="teacher")
         if not row:
             return None
         taught = replace(settings, teacher_weight=0.8, label_smoothing=0.0)
-        reached = self._train("choice", "l_taught", taught)["val_top1"]
+        reached = self._train("choice", "l_taught", taught, keep=False)["val_top1"]
         return taught if reached >= plain + 0.002 else None
 
     def _alike(self, settings: Settings) -> None:
@@ -205,6 +247,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--wait", type=float, default=150.0, help="seconds for compiling")
     parser.add_argument("--epochs", type=int, default=16, help="of the sweep")
     parser.add_argument("--images", type=int, default=150_000, help="of a measurement of pace")
+    parser.add_argument("--go", type=Path, help="file that gives the seconds, once all is there")
     parser.add_argument("--settings", default="{}", help="that differ from the defaults, as JSON")
     parser.add_argument("--networks", nargs="+", default=[*CANDIDATES])
     parser.add_argument("--teacher-arguments", default="{}", help="as JSON")
@@ -228,6 +271,10 @@ def main() -> None:
     base = replace(Settings(epochs=options.epochs), **json.loads(options.settings))
     try:
         if options.job == "long":
+            while options.go and not options.go.is_file():
+                time.sleep(0.1)
+            if options.go:
+                rows.until = time.monotonic() + float(options.go.read_text())
             Long(workers, rows, options.out, base, options.epochs).run()
             return
         measured = pace(workers, rows, options.images, options.wait)

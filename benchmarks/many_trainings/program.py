@@ -73,17 +73,15 @@ class Program:
             "trained": trained,
             "others": [jnp.array(v.value) for v in self.working.non_trainable_variables],
             "optimizer": [jnp.zeros(v.shape, v.dtype) for v in self.optimizer.variables],
-            "average": [jnp.array(value) for value in trained],
             "teacher": []
             if self.teacher is None
             else [jnp.array(v.value) for v in self.teaching.non_trainable_variables],
         }
 
-    def weights(self, state: State, averaged: bool) -> list[np.ndarray]:
+    def weights(self, state: State) -> list[np.ndarray]:
         """Return a state's weights in the order of `model.get_weights()`."""
-        trained = state["average" if averaged else "trained"]
         for variables, values in (
-            (self.working.trainable_variables, trained),
+            (self.working.trainable_variables, state["trained"]),
             (self.working.non_trainable_variables, state["others"]),
         ):
             for variable, value in zip(variables, values, strict=True):
@@ -102,13 +100,8 @@ class Program:
                 state["trained"], state, x, labels[given["chosen"]], numbers
             )
             trained, optimizer = self._updated(state, gradients, given["share"], numbers)
-            ema = numbers["ema"]
-            average = [
-                a * ema + value * (1 - ema)
-                for a, value in zip(state["average"], trained, strict=True)
-            ]
             new = {"trained": trained, "others": others, "optimizer": optimizer}
-            return {**state, **new, "average": average}, measured
+            return {**state, **new}, measured
 
         state, measured = jax.lax.scan(step, state, dict(steps))
         return state, jnp.mean(measured, axis=0)

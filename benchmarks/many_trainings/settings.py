@@ -27,7 +27,6 @@ class Settings:
         reflect: whether shifted images are filled by reflection, not by zeros.
         shift: pixels of the largest shift.
         erase: share of the images of which a rectangle becomes grey.
-        ema: momentum of averaged weights, 0 for none.
         teacher_weight: share of the teacher in the loss, in [0, 1].
         temperature: of the teacher's probabilities.
     """
@@ -46,7 +45,6 @@ class Settings:
     reflect: bool = False
     shift: int = 4
     erase: float = 0.0
-    ema: float = 0.0
     teacher_weight: float = 0.0
     temperature: float = 4.0
 

@@ -23,6 +23,7 @@ import jax
 import keras
 import numpy as np
 
+from benchmarks.many_trainings.images import HELD_OUT, HELD_OUT_FROM
 from benchmarks.many_trainings.networks import network
 from benchmarks.many_trainings.program import STEPS, Program
 from benchmarks.many_trainings.settings import Settings, order, rates
@@ -41,10 +42,10 @@ class Worker:
         self.options = options
         self.arguments = json.loads(options.arguments)
         began = time.perf_counter()
-        images = np.load(options.data / "images.npy", mmap_mode="r")
-        self.split = json.loads((options.data / "split.json").read_text())
-        self.images = jax.device_put(np.asarray(images))
-        self.labels = jax.device_put(np.load(options.data / "labels.npy").astype(np.int32))
+        # Programs depend on shapes alone: the images may come later.
+        self.images = jax.numpy.zeros((HELD_OUT_FROM + HELD_OUT, 32, 32, 3), "uint8")
+        self.labels = jax.numpy.zeros(len(self.images), "int32")
+        self.split: dict[str, int] = {}
         teacher = None
         if options.teacher is not None:
             teacher = network("teacher", **json.loads(options.teacher_arguments))
@@ -63,11 +64,21 @@ class Worker:
         state = self._taught(state)
         arguments = (state, self.images, self.labels, *self._steps(Settings(), 0, STEPS))
         self.trained = self.program.train.lower(*arguments).compile()
-        first = self.split["held_out"]
-        self.held_out = [self.images[first:], self.labels[first:]]
+        self._hold_out()
         self.correct = self.program.correct.lower(
             state["trained"], state["others"], *self.held_out
         ).compile()
+
+    def _hold_out(self) -> None:
+        self.held_out = [self.images[HELD_OUT_FROM:], self.labels[HELD_OUT_FROM:]]
+
+    def _load(self) -> None:
+        """Put the images on the device."""
+        folder = self.options.data
+        self.split = json.loads((folder / "split.json").read_text())
+        self.images = jax.device_put(np.load(folder / "images.npy"))
+        self.labels = jax.device_put(np.load(folder / "labels.npy").astype(np.int32))
+        self._hold_out()
 
     def _taught(self, state: dict) -> dict:
         """Give the state the teacher's weights, where there are any yet."""
@@ -95,6 +106,8 @@ class Worker:
             out: a file for the weights, or None.
             trace: calls between measurements on the held-out images; 0: only at the end.
         """
+        if not self.split:
+            self._load()
         count = len(self.images) if settings.images == "all" else self.split["train"]
         batch = self.options.batch
         calls = max(1, round(settings.epochs * count / batch / STEPS))
@@ -103,21 +116,21 @@ class Worker:
         state = self._taught(self.program.state(self._built(settings.seed).get_weights()))
         jax.block_until_ready(state)
         began = time.perf_counter()
-        curve, measured, kept = [], [], "average" if settings.ema else "trained"
+        curve, measured = [], []
         for call in range(calls):
             state, figures = self.trained(
                 state, self.images, self.labels, *self._steps(settings, call * STEPS, STEPS, drawn)
             )
             measured.append(figures)
             if call == calls - 1 or (trace and (call + 1) % trace == 0):
-                right = self.correct(state[kept], state["others"], *self.held_out)
+                right = self.correct(state["trained"], state["others"], *self.held_out)
                 curve.append([(call + 1) * STEPS, right])
         jax.block_until_ready(state)
         seconds = time.perf_counter() - began
         figures = np.array(measured)
         if out is not None:
             names = [v.path for v in self.program.working.weights]
-            weights = self.program.weights(state, bool(settings.ema))
+            weights = self.program.weights(state)
             np.savez(out, **dict(zip(names, weights, strict=True)))
         shown = len(self.held_out[1])
         curve = [[step, *(np.asarray(sums) / shown).tolist()] for step, sums in curve]

@@ -143,28 +143,26 @@ class PointwiseConv2D(keras.layers.Conv2D):
 
 
 def substitute(layer: keras.layers.Layer) -> type[keras.layers.Layer]:
-    """Give the class that computes a built layer faster on the backend; its own, if none does."""
+    """Return the class that computes a built layer faster on the backend; its own, if none does."""
     backend, kind = keras.backend.backend(), type(layer)
-    if backend == "tensorflow" and kind is keras.layers.BatchNormalization:
+    if kind is keras.layers.BatchNormalization and _normalizes_images(layer):
         whole_vectors = layer.moving_mean.shape[0] % VECTOR == 0
-        of_images = layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
-        if of_images and whole_vectors and not (layer.synchronized or _renormalizes(layer)):
-            return FusedBatchNormalization
+        return {
+            "tensorflow": FusedBatchNormalization if whole_vectors else kind,
+            "jax": OnePassBatchNormalization,
+            "torch": NativeBatchNormalization,
+        }.get(backend, kind)
     if backend == "jax" and kind is keras.layers.DepthwiseConv2D and _is_plain(layer):
         return ShiftedDepthwiseConv2D
-    if backend == "torch" and kind is keras.layers.BatchNormalization:
-        return NativeBatchNormalization
-    if backend == "jax" and kind is keras.layers.BatchNormalization:
-        of_images = layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
-        if of_images and not (layer.synchronized or _renormalizes(layer)):
-            return OnePassBatchNormalization
     if backend == "jax" and kind is keras.layers.Conv2D and _is_pointwise(layer):
         return PointwiseConv2D
     return kind
 
 
-def _renormalizes(layer: keras.layers.BatchNormalization) -> bool:
-    return getattr(layer, "renorm", False)  # Older versions of Keras have no such option.
+def _normalizes_images(layer: keras.layers.BatchNormalization) -> bool:
+    # Older versions of Keras have no `renorm`.
+    special = layer.synchronized or getattr(layer, "renorm", False)
+    return layer.input_spec.ndim == 4 and layer.axis in (-1, 3) and not special
 
 
 def _is_plain(layer: keras.layers.DepthwiseConv2D) -> bool:

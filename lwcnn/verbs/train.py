@@ -32,6 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps that a GPU makes in one call, on the JAX backend (KERAS_BACKEND=jax): faster "
         "where a step takes few milliseconds (default: 1)",
     )
+    parser.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        help="time for the whole training, as 90s, 8m or 1h: the pace is measured over the first "
+        "steps, and as many epochs are trained as fit",
+    )
+    parser.add_argument(
+        "--all-images",
+        action="store_true",
+        help="train on the validation images too, for a last training whose settings stand",
+    )
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="least time between two checkpoints, where epochs are short (default: 0, after each)",
+    )
     _add_process_arguments(parser)
 
 
@@ -48,8 +66,14 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--epochs", type=int, help="passes over the training images")
     group.add_argument("--batch-size", type=int, help="images a step")
-    group.add_argument("--optimizer", help="adamw, adam or sgd")
+    group.add_argument("--optimizer", help="adamw, adam, sgd or muon")
     group.add_argument("--learning-rate", type=float, help="peak learning rate")
+    group.add_argument(
+        "--adam-learning-rate", type=float, help="of muon: peak rate of what AdamW trains"
+    )
+    group.add_argument(
+        "--adam-weight-decay", type=float, help="of muon: weight decay of the classifier"
+    )
     group.add_argument("--schedule", help="cosine or constant")
     group.add_argument("--warmup", type=float, help="share of the steps, in [0, 1)")
     group.add_argument("--weight-decay", type=float, help="decoupled weight decay")
@@ -148,6 +172,9 @@ def main(args: argparse.Namespace) -> None:
         args.out,
         says=first,
         steps_per_call=args.steps_per_call,
+        time_budget=args.time_budget,
+        all_images=args.all_images,
+        checkpoint_seconds=args.checkpoint_seconds,
     )
     if first:
         append_rows(args.rows, [row])
@@ -160,7 +187,7 @@ def train_model(
     recipe: Recipe,
     out: Path,
     says: bool = True,
-    steps_per_call: int = 1,
+    **options: Any,
 ) -> dict[str, Any]:
     """Build and train a network; give the row, after saying where the results are.
 
@@ -187,7 +214,7 @@ def train_model(
         recipe,
         out,
         input_range=entry.input_range,
-        steps_per_call=steps_per_call,
+        **options,
     )
     if says:
         print(

@@ -81,7 +81,7 @@ def test_adamw_has_a_learning_rate_of_its_own():
     # The first step of Adam is its rate, whatever the gradient.
     for path in ("stem_bn/gamma", "stage1_block1_spatial_conv/kernel", "predictions/kernel"):
         np.testing.assert_allclose(changes[path], -0.002, rtol=1e-4)
-    assert np.abs(changes["stem_conv/kernel"]).max() > 0.01
+    assert np.linalg.norm(changes["stem_conv/kernel"]) > 0.05
 
 
 def test_norms_biases_and_depthwise_kernels_are_not_decayed():

@@ -103,11 +103,11 @@ def test_several_steps_a_call_train_as_single_ones(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 1), "steps_per_call has to be at least 1, got 0"),
-        ((2, 1), "steps_per_call=2 is for the JAX backend .* this is tensorflow: 1 is allowed"),
+        ((0, 1), "steps_per_call=0 is too small; at least 1 is allowed"),
+        ((2, 1), "steps_per_call=2 works on the JAX backend only; this is tensorflow. Use 1"),
     ],
 )
-def test_a_number_of_steps_a_call_that_cannot_be_had_is_refused(arguments, message):
+def test_a_number_of_steps_per_call_that_cannot_be_had_is_refused(arguments, message):
     from keras_lwcnn.training.scanning import check_steps_per_call
 
     with pytest.raises(ValueError, match=message):
