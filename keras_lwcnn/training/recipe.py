@@ -131,7 +131,7 @@ class Recipe:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the settings as JSON values."""
+        """Return the settings as JSON values."""
         return asdict(self)
 
     @classmethod

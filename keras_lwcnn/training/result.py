@@ -47,7 +47,7 @@ class TrainingResult:
     all_images: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the record as a row of kind `train`."""
+        """Return the record as a row of kind `train`."""
         return {"kind": "train", **json.loads(json.dumps(asdict(self)))}
 
     def save(self, path: Path) -> Path:
