@@ -6,6 +6,7 @@ from typing import Any
 
 AUGMENTATIONS = ("none", "shift", "shift_flip", "shift_flip_erase", "rotate_shift_flip_contrast")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
+OF_MUON = ("adam_learning_rate", "adam_weight_decay")
 SCHEDULES = ("cosine", "constant")
 LOSSES = ("cross_entropy", "class_balanced_focal")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -117,7 +118,7 @@ class Recipe:
                 f"adam has no weight decay, got weight_decay={self.weight_decay}; "
                 "take 0, or the optimizer adamw"
             )
-        for name in ("adam_learning_rate", "adam_weight_decay"):
+        for name in OF_MUON:
             value, default = getattr(self, name), getattr(type(self), name)
             if self.optimizer != "muon" and value != default:
                 raise ValueError(
@@ -131,8 +132,12 @@ class Recipe:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the settings as JSON values."""
-        return asdict(self)
+        """Return the settings as JSON values, those of Muon only where it is the optimizer."""
+        settings = asdict(self)
+        if self.optimizer != "muon":
+            for name in OF_MUON:
+                del settings[name]
+        return settings
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Recipe":

@@ -115,10 +115,13 @@ def recipe_from(args: argparse.Namespace, model: str) -> Recipe:
     """Make the recipe that the options describe for a network."""
     from dataclasses import fields, replace
 
-    from keras_lwcnn.training.recipe import Recipe
+    from keras_lwcnn.training.recipe import OF_MUON, Recipe
 
     given = {field.name: getattr(args, field.name, None) for field in fields(Recipe)}
     given = {name: value for name, value in given.items() if value is not None}
+    if given.get("optimizer", "muon") != "muon":
+        # Another optimizer than the recipe's does not take over the settings of Muon.
+        given = {name: getattr(Recipe, name) for name in OF_MUON} | given
     return replace(_base_recipe(args.recipe, model, args.data), **given)
 
 
