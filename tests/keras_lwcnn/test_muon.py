@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_training import StopAt, network, noise
 
+from keras_lwcnn.condensation import condensable_layers
 from keras_lwcnn.models import build
 from keras_lwcnn.training import Recipe, train
 from keras_lwcnn.training.muon import KernelMuon
@@ -71,6 +72,15 @@ def test_kernels_are_orthogonalized_and_all_else_is_left_to_adamw():
             for part in ("reuse", "expand", "project")
         ),
     }
+
+
+def test_kernels_of_learned_groups_are_matrices_too():
+    model = build("condensenext", stages=(1, 1), growth_rates=(8, 16), classifier_activation=None)
+    optimizer = optimizer_of(Recipe(optimizer="muon"), 1, model)
+    learned = condensable_layers(model)
+    assert learned
+    assert not set(optimizer.adamw_paths) & {layer.kernel.path for layer in learned}
+    assert f"{model.layers[-1].name}/kernel" in optimizer.adamw_paths
 
 
 def test_adamw_has_a_learning_rate_of_its_own():
