@@ -18,11 +18,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from benchmarks.architectures.training import ONE_CORE
-from benchmarks.pages import ROOT, fill_block, markdown_table
-from lwcnn.rows import read_rows
+from benchmarks.pages import DOCS, fill_block, markdown_table
+from benchmarks.stored import RESULTS, append_lines, read_lines
+from keras_lwcnn.training.recipes import RECIPES
 
-STORED = ROOT / "benchmarks" / "results" / "training_pace.jsonl"
-PAGE = ROOT / "docs" / "training.md"
+STORED = RESULTS / "training_pace.jsonl"
 WAYS = (
     ("tensorflow", "float32", ""),
     ("tensorflow", "float32", "plain"),
@@ -47,7 +47,6 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     from keras_lwcnn.models import build
     from keras_lwcnn.training import numerics
     from keras_lwcnn.training.pace import measured_pace
-    from keras_lwcnn.training.recipes import RECIPES
     from keras_lwcnn.training.running import Plan
 
     if keras.backend.backend() == "torch":
@@ -111,12 +110,17 @@ def table(rows: list[dict[str, Any]]) -> str:
     return markdown_table(["images per second of one core", *networks], lines)
 
 
+def write_tables() -> None:
+    """Write the table in docs/training.md."""
+    fill_block("training pace", table(read_lines(STORED)), DOCS / "training.md")
+
+
 def main() -> None:
     """Measure, and update the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", metavar="NETWORK")
     parser.add_argument("--data", default="cifar10")
-    parser.add_argument("--recipe", default="l_mobilenet/cifar10/ours", metavar="N/D/NAME")
+    parser.add_argument("--recipe", default="l_mobilenet/cifar10/short", metavar="N/D/NAME")
     parser.add_argument("--one", action="store_true", help="measure here, and print the pace")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--how", default="")
@@ -126,16 +130,15 @@ def main() -> None:
         print(json.dumps(measure(options.networks[0], options)))
         return
     options.cpu_time = True
-    with STORED.open("a") as file:
-        for network in options.networks:
-            for backend, precision, how in WAYS:
-                pace = measure_apart(network, backend, precision, how, options)
-                row = {"kind": "training_pace", "network": network, "backend": backend,
-                       "precision": precision, "how": how, "recipe": options.recipe,
-                       "batch_size": 128, **pace}  # fmt: skip
-                file.write(json.dumps(row) + "\n")
-                print(row, flush=True)
-    fill_block("training pace", table(read_rows(STORED, "training_pace")), PAGE)
+    for network in options.networks:
+        for backend, precision, how in WAYS:
+            pace = measure_apart(network, backend, precision, how, options)
+            row = {"kind": "training_pace", "network": network, "backend": backend,
+                   "precision": precision, "how": how, "recipe": options.recipe,
+                   "batch_size": RECIPES[options.recipe].recipe.batch_size, **pace}  # fmt: skip
+            append_lines(STORED, [row])
+            print(row, flush=True)
+    write_tables()
 
 
 if __name__ == "__main__":

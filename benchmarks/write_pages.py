@@ -8,9 +8,10 @@ docs/networks.md and docs/training.md, and the table of the demo in README.md.
 
 import argparse
 
-from benchmarks import demo_readme, int8_accuracy, seeds, training_cost
+from benchmarks import demo_readme, int8_accuracy, seeds, training_cost, training_pace
 from benchmarks.architectures import report
 from benchmarks.claims.page import write_page
+from benchmarks.many_trainings import write_table
 from benchmarks.ship_weights import write_page as write_model_page
 from keras_lwcnn.weights import shipped_sets
 
@@ -21,6 +22,8 @@ TABLES = (
     report.write_tables,
     seeds.write_tables,
     training_cost.write_tables,
+    training_pace.write_tables,
+    write_table.write_tables,
 )
 
 

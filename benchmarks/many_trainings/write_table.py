@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.many_trainings.settings import Settings
-from benchmarks.pages import ROOT, fill_block, markdown_table
+from benchmarks.pages import DOCS, fill_block, markdown_table
 from benchmarks.stored import RESULTS, read_lines
 
 STORED = RESULTS / "many_trainings.jsonl"
@@ -52,6 +52,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return markdown_table(header, lines, 2)
 
 
+def write_tables() -> None:
+    """Write the table in docs/training.md."""
+    fill_block("many trainings", table(read_lines(STORED)), DOCS / "training.md")
+
+
 def main() -> None:
     """Store rows, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -60,7 +65,7 @@ def main() -> None:
     if options.rows is not None:
         with STORED.open("a") as file:
             file.write(options.rows.read_text())
-    fill_block("many trainings", table(read_lines(STORED)), ROOT / "docs" / "training.md")
+    write_tables()
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from small_training import StopAt, network, noise
 
+from keras_lwcnn.condensation import condensable_layers
 from keras_lwcnn.models import build
+from keras_lwcnn.optimizers import KernelMuon
 from keras_lwcnn.training import Recipe, train
-from keras_lwcnn.training.muon import KernelMuon
 from keras_lwcnn.training.optimization import optimizer_of
 
 PROGRAM = Path(__file__).parent / "programs" / "muon_steps.py"
@@ -71,6 +72,15 @@ def test_kernels_are_orthogonalized_and_all_else_is_left_to_adamw():
             for part in ("reuse", "expand", "project")
         ),
     }
+
+
+def test_kernels_of_learned_groups_are_matrices_too():
+    model = build("condensenext", stages=(1, 1), growth_rates=(8, 16), classifier_activation=None)
+    optimizer = optimizer_of(Recipe(optimizer="muon"), 1, model)
+    learned = condensable_layers(model)
+    assert learned
+    assert not set(optimizer.adamw_paths) & {layer.kernel.path for layer in learned}
+    assert f"{model.layers[-1].name}/kernel" in optimizer.adamw_paths
 
 
 def test_adamw_has_a_learning_rate_of_its_own():
@@ -151,7 +161,7 @@ def test_steps_are_equal_on_all_backends(backend, tmp_path):
         ({"optimizer": "muon", "adam_learning_rate": 0.0}, "adam_learning_rate .* above 0.* 0.0"),
         ({"optimizer": "muon", "adam_weight_decay": -1.0}, "adam_weight_decay .* 0.* -1.0"),
         ({"adam_learning_rate": 0.1}, "adam_learning_rate=0.1 goes with the optimizer muon; this "),
-        ({"optimizer": "moon"}, "unknown optimizer 'moon'; allowed are adamw, adam, sgd, muon"),
+        ({"optimizer": "moon"}, "optimizer='moon' is unknown; allowed are adamw, adam, sgd, muon"),
     ],
 )
 def test_settings_of_muon_that_cannot_be_had_are_refused(settings, message):

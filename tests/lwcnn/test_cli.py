@@ -78,6 +78,14 @@ def test_a_recipe_is_named_or_read_from_a_record_and_changed_by_options(tmp_path
     assert recipe() == Recipe()
     named = recipe("--recipe", "short", "--seed", "3")
     assert named == replace(RECIPES["l_mobilenet/cifar10/short"].recipe, seed=3)
+    muon = RECIPES["l_mobilenet/cifar10/ours"].recipe
+    assert recipe("--recipe", "ours", "--adam-learning-rate", "0.01") == replace(
+        muon, adam_learning_rate=0.01
+    )
+    # What is Muon's is not taken over by another optimizer.
+    assert recipe("--recipe", "ours", "--optimizer", "adamw") == replace(
+        muon, optimizer="adamw", adam_learning_rate=Recipe.adam_learning_rate
+    )
     record = tmp_path / "model.json"
     record.write_text(json.dumps({"kind": "train", "recipe": {"epochs": 7, "ema": 0.5}}))
     assert recipe("--recipe", str(record), "--epochs", "9") == Recipe(epochs=9, ema=0.5)
@@ -225,3 +233,13 @@ def test_the_package_imports_no_tensorflow_on_another_backend():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["OPTIMIZERS", "SCHEDULES", "AUGMENTATIONS", "LOSSES", "PRECISIONS"]
+)
+def test_the_options_of_a_recipe_offer_what_a_recipe_allows(name):
+    from keras_lwcnn.training import recipe
+    from lwcnn.verbs import train
+
+    assert getattr(train, name) == getattr(recipe, name)
