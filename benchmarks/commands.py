@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from keras_lwcnn.record import read_record
+from convert.source.keras_file import read_record
 
 
 def check_files(parser: argparse.ArgumentParser, files: Sequence[Path]) -> None:

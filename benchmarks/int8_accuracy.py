@@ -116,9 +116,9 @@ def measure(folder: Path, show: Callable[[str], None]) -> list[dict[str, Any]]:
     """Return rows of one network: every file made, and compared on the test images."""
     import keras
 
+    from convert.source.keras_file import read_record
     from keras_lwcnn.condensation import condensable_layers, deploy
     from keras_lwcnn.data import load_data
-    from keras_lwcnn.record import read_record
 
     path = folder / "model.keras"
     record = read_record(path)

@@ -36,8 +36,8 @@ def ship(network: str, folder: Path, package: Path = FOLDER) -> ShippedSet:
     """
     import keras
 
+    from convert.source.keras_file import read_record
     from keras_lwcnn.condensation import is_condensed
-    from keras_lwcnn.record import read_record
     from keras_lwcnn.weights.archive import arrays_of, pack
     from keras_lwcnn.weights.packaging import add_set, describe
     from lwcnn.common import DataSource, loaded

@@ -10,10 +10,9 @@ from convert.isolation import function_named, run_apart
 from convert.modes import io_dtype_for, mode_named
 from convert.options import ConversionOptions
 from convert.source.calibration import check_calibration
-from convert.source.keras_file import input_shape, sha256
+from convert.source.keras_file import input_shape, read_record, sha256
 from convert.source.validation import check_validation
 from convert.tflite_model import TFLiteModel
-from keras_lwcnn.record import read_record
 
 
 def to_tflite(

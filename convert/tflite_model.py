@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from android_bench.files import write_whole
 from convert.tflite.sidecar import Sidecar
-from keras_lwcnn.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TFLiteModel:
         Returns:
             The same model with `path` set, and the file's name in its sidecar.
         """
-        path = write_bytes(path, self.content)
+        path = write_whole(Path(path), self.content)
         sidecar = replace(self.sidecar, file=path.name)
         sidecar.write(path)
         return TFLiteModel(self.content, sidecar, path)

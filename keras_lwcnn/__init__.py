@@ -57,11 +57,11 @@ def __dir__() -> list[str]:
 
 
 def register() -> None:
-    """Register the package's layers and losses with Keras, so that saved networks open.
+    """Register the package's layers, losses and optimizers, so that saved networks open.
 
     `import keras_lwcnn` has done it, unless Keras was left out.
     """
-    for module in ("layers", "losses"):
+    for module in ("layers", "losses", "optimizers"):
         import_module(f"{__name__}.{module}")
 
 

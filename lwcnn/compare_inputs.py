@@ -144,7 +144,7 @@ def recorded_source(model_file: Path) -> DataSource:
     Raises:
         ValueError: nothing tells it.
     """
-    from keras_lwcnn.record import read_record
+    from convert.source.keras_file import read_record
     from lwcnn.common import DataSource
 
     source = DataSource.recorded(read_record(model_file))

@@ -45,8 +45,7 @@ class TrainedModel:
             FileNotFoundError: there is no model file.
             ValueError: no `.keras` file, or a file beside it that is no training record.
         """
-        from convert.source.keras_file import check_keras_file
-        from keras_lwcnn.record import read_record
+        from convert.source.keras_file import check_keras_file, read_record
 
         check_keras_file(file)
         record = read_record(file)

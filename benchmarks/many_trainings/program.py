@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_lwcnn.training.muon import KernelMuon, depthwise_paths
+from keras_lwcnn.optimizers import KernelMuon, depthwise_paths
 from keras_lwcnn.training.numerics import training_copy
 
 STEPS = int(os.environ.get("LWCNN_STEPS", "44"))

@@ -1,5 +1,6 @@
 """Where a quantized file loses accuracy: its layers against those of the float file."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from android_bench.files import write_whole
 from android_bench.worker import open_interpreter
 from convert.quantize.activations import activations
 from convert.quantize.weighted_ops import CHANNEL_AXIS
@@ -129,8 +131,6 @@ def plot_layer_errors(errors: Sequence[LayerError], path: str | Path) -> Path:
     """
     from matplotlib.figure import Figure
 
-    from keras_lwcnn.files import written_beside
-
     places = np.arange(len(errors))
     figure = Figure(figsize=(8, 1.5 + 0.2 * len(errors)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -141,9 +141,9 @@ def plot_layer_errors(errors: Sequence[LayerError], path: str | Path) -> Path:
     right.set_xlabel("error in integer steps\n(dashed: rounding alone)")
     left.set_yticks(places, [f"{error.layer} ({error.op.lower()})" for error in errors], fontsize=7)
     left.set_ylim(len(errors) - 0.4, -0.6)
-    with written_beside(path) as temporary:
-        figure.savefig(temporary)
-    return Path(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=Path(path).suffix[1:])
+    return write_whole(Path(path), picture.getvalue())
 
 
 def _content(file: str | Path | bytes) -> bytes:

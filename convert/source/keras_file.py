@@ -1,4 +1,4 @@
-"""What a `.keras` file tells without Keras being loaded."""
+"""What a `.keras` file, and the training record beside it, tell without Keras being loaded."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = {"config.json", "metadata.json", "model.weights.h5"}
+NO_RECORD = "Move it away from beside the model, or train the model again."
 
 
 def check_keras_file(path: str | Path) -> None:
@@ -34,6 +35,27 @@ def check_keras_file(path: str | Path) -> None:
 def sha256(path: str | Path) -> str:
     """Return the sha256 of a file, by which a sidecar names the model that its file came from."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def read_record(model_file: str | Path) -> dict[str, Any]:
+    """Return the record NAME.json beside NAME.keras; empty when there is no such file.
+
+    Returns:
+        The row of kind `train` that `keras_lwcnn.train` wrote.
+
+    Raises:
+        ValueError: the file is not a training record.
+    """
+    path = Path(model_file).with_suffix(".json")
+    if not path.is_file():
+        return {}
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a training record: {error}. {NO_RECORD}") from error
+    if not isinstance(record, dict) or record.get("kind") != "train":
+        raise ValueError(f"{path} is not a training record: it has no kind 'train'. {NO_RECORD}")
+    return record
 
 
 def layer_names(path: str | Path) -> list[str]:

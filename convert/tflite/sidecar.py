@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from android_bench.files import write_whole
 from convert.modes import Mode
 from convert.tflite.inspection import FileFacts
-from keras_lwcnn.files import write_json
 
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "numpy")
 KIND = "convert"
@@ -113,7 +113,8 @@ class Sidecar:
 
     def write(self, path: str | Path) -> Path:
         """Write the sidecar of the .tflite file at `path`, whole or not at all."""
-        return write_json(sidecar_path(path), self.to_dict())
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        return write_whole(sidecar_path(path), f"{text}\n".encode())
 
     def conversion_seconds(self) -> float | None:
         """Return how long it took to make the file, with the conversion that all modes share.

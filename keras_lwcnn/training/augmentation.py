@@ -7,9 +7,9 @@ SHIFT = 0.125
 
 
 def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
-    """Give the Keras layers of an augmentation of `Recipe`, for pixels in [0, 255].
+    """Return the Keras layers of an augmentation of `Recipe`, for pixels in [0, 255].
 
-    They act on each image for itself, only while training, and on every backend.
+    They change each image independently, only in training, on every backend.
     """
     layers: list[keras.layers.Layer] = []
     if augmentation == "rotate_shift_flip_contrast":
@@ -35,8 +35,8 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
         )
     if keras.backend.backend() == "jax":
         for layer in layers:
-            # Keras says that rotations and translations cannot be compiled, which holds for
-            # TensorFlow, and would run the whole network operation by operation.
+            # Keras marks rotations and translations as not compilable, which is true on TensorFlow
+            # only, and would then run the whole network operation by operation.
             layer.supports_jit = True
     return layers
 
@@ -44,7 +44,7 @@ def augmentation_layers(augmentation: str) -> list[keras.layers.Layer]:
 def with_preparation(
     model: keras.Model, augmentation: str, input_range: tuple[float, float]
 ) -> keras.Model:
-    """Put augmentation and scaling in front of a model, which stays itself and shares its weights.
+    """Return a model that augments and scales pixels first, and shares the weights of `model`.
 
     Args:
         model: takes scaled pixels, shape (n, height, width, 3).

@@ -8,15 +8,15 @@ from keras_lwcnn.training.distributed import Part
 
 
 def labels_for_loss(split: Split, classes: int | None) -> np.ndarray:
-    """Give labels as one-hot float32 rows of length `classes`, or as indices for None."""
+    """Return labels as one-hot float32 rows of length `classes`, or as indices for None."""
     return split.labels if classes is None else np.eye(classes, dtype=np.float32)[split.labels]
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Whole batches of a split, shuffled anew for each epoch; the remainder waits for the next one.
+    """Whole batches of a split, shuffled anew for each epoch; a remainder is left out of the epoch.
 
     Attributes:
-        epoch: the epoch whose order is given, from 0; `SeededEpochs` sets it.
+        epoch: the epoch whose order the batches have, from 0; `SeededEpochs` sets it.
     """
 
     def __init__(
@@ -26,9 +26,9 @@ class ShuffledBatches(keras.utils.PyDataset):
 
         Args:
             split: images and labels.
-            batch_size: images a batch, over all processes; at most the number of images is used.
+            batch_size: images per batch, over all processes; at most the number of images.
             seed: of the order.
-            classes: give labels as one-hot rows of this length; None gives indices.
+            classes: length of the labels as one-hot rows; None returns them as indices.
             part: what this process gets of every batch.
 
         Raises:
@@ -40,8 +40,8 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.batch_size = min(batch_size, len(split))
         if self.batch_size % part.devices:
             raise ValueError(
-                f"batch_size has to be a multiple of the {part.devices} devices of "
-                f"{part.count} processes, got {self.batch_size}"
+                f"batch_size={self.batch_size} cannot be spread evenly; allowed are multiples of "
+                f"{part.devices}, the devices of {part.count} processes"
             )
         self.seed = seed
         self.labels = labels_for_loss(split, classes)
@@ -49,7 +49,7 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     @property
     def epoch(self) -> int:
-        """The epoch whose order is given."""
+        """The epoch whose order the batches have."""
         return self._epoch
 
     @epoch.setter
@@ -58,7 +58,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self._order = np.random.default_rng((self.seed, epoch)).permutation(len(self.split))
 
     def __len__(self) -> int:
-        """Give the number of batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return len(self.split) // self.batch_size
 
     def chosen(self, index: int) -> np.ndarray:
@@ -103,11 +103,11 @@ class OrderedBatches(keras.utils.PyDataset):
         self.batch_size = -(-rows // count) * part.devices
 
     def __len__(self) -> int:
-        """Give the number of batches."""
+        """Return the number of batches."""
         return -(-self.images // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the images and labels of one batch."""
+        """Return the images and labels of one batch."""
         start = index * self.batch_size
         chosen = self.part.of(np.arange(start, min(start + self.batch_size, self.images)))
         return self.split.images[chosen], self.labels[chosen]

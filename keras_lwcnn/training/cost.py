@@ -1,4 +1,4 @@
-"""What training a network costs, measured: memory and seconds of a few steps in a process each."""
+"""What training a network costs: memory and seconds of a few steps, measured in processes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import psutil
 from keras_lwcnn.models import build
 from keras_lwcnn.training.memory import SLOTS, TrainingMemory, estimate_memory
 
-# Beyond this load a CPU, other work takes part of the CPUs.
+# Load per CPU beyond which other work takes part of the CPUs.
 QUIET_LOAD = 0.2
 
 COMMAND = (sys.executable, "-m", "keras_lwcnn.training.cost_worker")
@@ -29,11 +29,11 @@ class TrainingSetup:
     """What is trained on in a measurement: random images, float32.
 
     Attributes:
-        batch_size: images a step, at least 1.
+        batch_size: images per step, at least 1.
         image_size: side of the images in pixels, at least 1; networks refuse what is too small.
         classes: of the labels, at least 2.
         optimizer: `adamw` or `sgd` (with momentum).
-        steps: steps a round that are timed, after a first one that also compiles; at least 1.
+        steps: timed steps per round, at least 1; a first step, which also compiles, comes before.
     """
 
     batch_size: int = 16
@@ -51,22 +51,24 @@ class TrainingSetup:
         for name, least in (("batch_size", 1), ("image_size", 1), ("classes", 2), ("steps", 1)):
             value = getattr(self, name)
             if value < least:
-                raise ValueError(f"{name} has to be at least {least}, got {value}")
+                raise ValueError(f"{name}={value} is too small; allowed is {least} or more")
         if self.optimizer not in SLOTS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}; allowed are {tuple(SLOTS)}")
+            raise ValueError(
+                f"optimizer={self.optimizer!r} is unknown; allowed are {', '.join(SLOTS)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the settings as JSON values."""
+        """Return the settings as JSON values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """Memory and time of training one network, as measured in one process a round.
+    """Memory and time of training one network, measured in one process per round.
 
-    Memory is the resident set of a process on this machine above that of the same process with
-    the network built, so the weights are not in it, and the framework's graph and workspaces are:
-    it is not what a phone or a board takes.
+    Memory is the resident set of a process on this machine beyond what the same process had once
+    the network was built. It leaves out the weights, and includes the framework's graph and
+    workspaces: a phone or a board takes another amount.
 
     Attributes:
         model: name of the network.
@@ -80,13 +82,13 @@ class TrainingCost:
         first_step_seconds: the first step, which also compiles; median of the rounds.
         step_seconds: median of the rounds' medians of the later steps.
         round_peak_bytes: peak of each round.
-        round_step_seconds: median seconds a step of each round; the rounds of networks that were
-            measured together took turns, so ratios hold round by round.
+        round_step_seconds: median seconds per step of each round. Networks that are measured
+            together take turns in each round, so that ratios hold round by round.
         backend: of Keras.
         cpus: logical ones of the machine.
         load_before: load average of the last minute before the first round.
-        loaded: whether that is above 0.2 a CPU: other work then had its share of the CPUs, and
-            seconds are not to be quoted.
+        loaded: whether that is above 0.2 per CPU: other work then took part of the CPUs, and the
+            seconds should not be quoted.
         date: of the end, UTC, ISO 8601.
     """
 
@@ -108,7 +110,7 @@ class TrainingCost:
     date: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as a row of kind `training_cost`."""
+        """Return the figures as a row of kind `training_cost`."""
         return {"kind": "training_cost", **json.loads(json.dumps(asdict(self)))}
 
 
@@ -137,9 +139,9 @@ def measure_training(
         RuntimeError: a process was killed, as happens when memory runs out, or failed.
     """
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"one or more different networks are needed, got {list(names)}")
+        raise ValueError(f"names={list(names)}; allowed are one or more different networks")
     if rounds < 1:
-        raise ValueError(f"rounds has to be at least 1, got {rounds}")
+        raise ValueError(f"rounds={rounds} is too small; allowed is 1 or more")
     estimates = {name: _estimate(name, setup) for name in names}
     load = psutil.getloadavg()[0]
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -198,18 +200,18 @@ def _cost(
     rounds: Sequence[dict[str, Any]],
     load: float,
 ) -> TrainingCost:
-    peaks = tuple(found["peak_bytes"] for found in rounds)
-    seconds = tuple(median(found["step_seconds"]) for found in rounds)
-    gpu = [found["gpu_peak_bytes"] for found in rounds]
+    peaks = tuple(row["peak_bytes"] for row in rounds)
+    seconds = tuple(median(row["step_seconds"]) for row in rounds)
+    gpu = [row["gpu_peak_bytes"] for row in rounds]
     return TrainingCost(
         model=name,
         setup=setup,
         estimate=estimate,
-        baseline_bytes=round(median(found["baseline_bytes"] for found in rounds)),
+        baseline_bytes=round(median(row["baseline_bytes"] for row in rounds)),
         peak_bytes=max(peaks),
-        mean_bytes=round(fmean(found["mean_bytes"] for found in rounds)),
+        mean_bytes=round(fmean(row["mean_bytes"] for row in rounds)),
         gpu_peak_bytes=None if None in gpu else max(gpu),
-        first_step_seconds=median(found["first_step_seconds"] for found in rounds),
+        first_step_seconds=median(row["first_step_seconds"] for row in rounds),
         step_seconds=median(seconds),
         round_peak_bytes=peaks,
         round_step_seconds=seconds,

@@ -90,16 +90,16 @@ class RandomBatches(keras.utils.PyDataset):
         self.steps = setup.steps + 1
 
     def __len__(self) -> int:
-        """Give the number of steps."""
+        """Return the number of steps."""
         return self.steps
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the batch."""
+        """Return the batch."""
         return self.images, self.labels
 
 
 def measure(name: str, setup: TrainingSetup) -> dict[str, Any]:
-    """Train a network in this process; give what `TrainingCost` needs of it."""
+    """Train a network in this process; return what `TrainingCost` needs."""
     keras.utils.set_random_seed(0)
     model = build(
         name,
@@ -132,7 +132,7 @@ def measure(name: str, setup: TrainingSetup) -> dict[str, Any]:
 
 
 def gpu_peak_bytes() -> int | None:
-    """Give the most bytes of the first GPU that the backend's allocator held at once.
+    """Return the most bytes of the first GPU that the backend's allocator held at once.
 
     Returns:
         None without a GPU, and on the TensorFlow backend, which Keras gives no way to ask.
@@ -151,5 +151,5 @@ def gpu_peak_bytes() -> int | None:
 
 
 if __name__ == "__main__":
-    found = measure(sys.argv[2], TrainingSetup(**json.loads(sys.argv[1])))
-    print(json.dumps(found))
+    figures = measure(sys.argv[2], TrainingSetup(**json.loads(sys.argv[1])))
+    print(json.dumps(figures))

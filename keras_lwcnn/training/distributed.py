@@ -27,7 +27,7 @@ class Part:
     devices: int = 1
 
     def of(self, rows: np.ndarray) -> np.ndarray:
-        """Give this process's rows of a batch; together, in order, the parts are the batch."""
+        """Return this process's rows of a batch; together, in order, the parts are the batch."""
         share = len(rows) // self.count
         return rows[self.index * share : (self.index + 1) * share]
 
@@ -49,16 +49,18 @@ def join(processes: int, coordinator: str, process_id: int) -> None:
         RuntimeError: the others could not be reached.
     """
     if processes < 2:
-        raise ValueError(f"processes has to be at least 2, got {processes}")
+        raise ValueError(f"processes={processes} is too small; allowed is 2 or more")
     if not 0 <= process_id < processes:
-        raise ValueError(f"process_id has to be 0 to {processes - 1}, got {process_id}")
+        raise ValueError(
+            f"process_id={process_id} is out of range; allowed is 0 to {processes - 1}"
+        )
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"coordinator has to be HOST:PORT, got {coordinator!r}")
+        raise ValueError(f"coordinator={coordinator!r} has no port; allowed is HOST:PORT")
     if keras.backend.backend() != "jax":
         raise ValueError(
-            "several processes train on the JAX backend (KERAS_BACKEND=jax), this is "
-            f"{keras.backend.backend()}"
+            f"several processes train on the JAX backend only; this is {keras.backend.backend()}. "
+            "Set KERAS_BACKEND=jax"
         )
     import jax
 
@@ -75,7 +77,7 @@ def join(processes: int, coordinator: str, process_id: int) -> None:
 
 
 def this_part() -> Part:
-    """Give this process's part; the whole where it did not join others."""
+    """Return this process's part of a batch: all of it unless it joined others."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return Part()
@@ -85,7 +87,7 @@ def this_part() -> Part:
 
 
 def from_first(content: bytes, part: Part) -> bytes:
-    """Give what process 0 has to all processes."""
+    """Return the content of process 0 in every process."""
     if part.count == 1:
         return content
     from jax.experimental.multihost_utils import broadcast_one_to_all
@@ -97,9 +99,9 @@ def from_first(content: bytes, part: Part) -> bytes:
 
 @contextmanager
 def written_by_first(path: Path, part: Part) -> Iterator[Path]:
-    """Give a path to write to, whose file is kept under `path` by process 0 alone.
+    """Yield a path to write to; process 0 alone keeps the file, under `path`.
 
-    Keras makes variables while it saves, which is a step of all processes.
+    Saving makes variables in Keras, in which all processes take part.
     """
     if part.index == 0:
         with written_beside(path) as temporary:

@@ -10,9 +10,9 @@ BASE = "base"
 
 
 def stages(model: keras.Model) -> list[str]:
-    """Give the stages of a model in order: what stands before the first `_` of its layers' names.
+    """Return the stages of a model in order: the part of layer names before the first `_`.
 
-    Layers without weights count for nothing, nor does the last layer.
+    Layers without weights and the last layer are left out.
     """
     names = [layer.name.partition("_")[0] for layer in model.layers[:-1] if layer.weights]
     return list(dict.fromkeys(names))
@@ -23,7 +23,7 @@ def frozen(model: keras.Model, through: str, normalization: bool) -> Iterator[No
     """Keep the weights of layers as they are, and their batch normalization in inference mode.
 
     Args:
-        model: a functional model; it is left as it was found.
+        model: a functional model; afterwards it is as before.
         through: the last stage, or layer, that is frozen with all before it; `base` for all but
             the last layer; an empty string for none.
         normalization: whether to freeze the batch normalizations of all other layers, too.
@@ -46,17 +46,17 @@ def frozen(model: keras.Model, through: str, normalization: bool) -> Iterator[No
 
 
 def _count(model: keras.Model, through: str) -> int:
-    """Give how many of the model's layers, in order, come up to a stage or layer."""
+    """Return how many layers of the model, in order, end with a stage or layer."""
     if through == BASE:
         return len(model.layers) - 1
-    found = [
+    matches = [
         index
         for index, layer in enumerate(model.layers)
         if layer.name == through or layer.name.startswith(f"{through}_")
     ]
-    if not found:
+    if not matches:
         raise ValueError(
-            f"{model.name} has no stage or layer {through!r} to freeze; there are {BASE}, "
+            f"frozen={through!r} is no stage or layer of {model.name}; allowed are {BASE}, "
             + ", ".join(stages(model))
         )
-    return found[-1] + 1
+    return matches[-1] + 1

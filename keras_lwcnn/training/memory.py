@@ -53,7 +53,7 @@ def estimate_memory(
 
     Args:
         model: any Keras model that `costs` counts, of a fixed input shape.
-        batch_size: images a step, at least 1.
+        batch_size: images per step, at least 1.
         optimizer: `adamw` (or Adam: two moments) or `sgd` (with momentum).
 
     Returns:
@@ -63,9 +63,9 @@ def estimate_memory(
         ValueError: a batch size below 1, an unknown optimizer, or what `costs` refuses.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size has to be at least 1, got {batch_size}")
+        raise ValueError(f"batch_size={batch_size} is too small; allowed is 1 or more")
     if optimizer not in SLOTS:
-        raise ValueError(f"unknown optimizer {optimizer!r}; allowed are {tuple(SLOTS)}")
+        raise ValueError(f"optimizer={optimizer!r} is unknown; allowed are {', '.join(SLOTS)}")
     trainable = _bytes(model.trainable_weights)
     return TrainingMemory(
         weights=_bytes(model.weights),

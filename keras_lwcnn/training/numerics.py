@@ -10,7 +10,7 @@ from keras_lwcnn.training.substitutes import substitute
 
 
 def training_copy(model: keras.Model, precision: str) -> keras.Model:
-    """Give a copy of a model that computes its function faster, with the same float32 weights.
+    """Return a copy of a model that computes its function faster, with the same float32 weights.
 
     Args:
         model: a float32 model.

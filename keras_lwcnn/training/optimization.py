@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_lwcnn.losses import ClassBalancedFocalLoss
-from keras_lwcnn.training.muon import KernelMuon, depthwise_paths
+from keras_lwcnn.optimizers import KernelMuon, depthwise_paths
 from keras_lwcnn.training.recipe import Recipe
 
 

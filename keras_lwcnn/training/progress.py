@@ -65,7 +65,7 @@ class RichProgress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back, also when training ended early."""
+        """Return the terminal back, also when training ended early."""
         self._progress.stop()
 
 

@@ -21,7 +21,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training images, at least 1.
-        batch_size: images a step, over all processes, at least 1.
+        batch_size: images per step, over all processes, at least 1.
         optimizer: `adamw`, `adam`, `sgd` (Nesterov momentum 0.9), or `muon` (`KernelMuon`: makes
             the updates of kernels orthogonal; depthwise kernels, the last layer, normalization and
             biases are trained by AdamW).
@@ -95,7 +95,7 @@ class Recipe:
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}; allowed are {', '.join(allowed)}"
+                    f"{name}={getattr(self, name)!r} is unknown; allowed are {', '.join(allowed)}"
                 )
         for name, holds, allowed in (
             ("epochs", self.epochs >= 1, "at least 1"),
@@ -112,11 +112,13 @@ class Recipe:
             ("group_lasso", self.group_lasso >= 0, "at least 0"),
         ):
             if not holds:
-                raise ValueError(f"{name} has to be {allowed}, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is out of range; allowed is {allowed}"
+                )
         if self.optimizer == "adam" and self.weight_decay:
             raise ValueError(
-                f"adam has no weight decay, got weight_decay={self.weight_decay}; "
-                "take 0, or the optimizer adamw"
+                f"weight_decay={self.weight_decay} does not fit adam, which has none. "
+                "Take 0, or the optimizer adamw"
             )
         for name in OF_MUON:
             value, default = getattr(self, name), getattr(type(self), name)
@@ -127,8 +129,8 @@ class Recipe:
                 )
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(
-                f"label_smoothing goes with the loss cross_entropy, got {self.label_smoothing} "
-                f"with {self.loss}"
+                f"label_smoothing={self.label_smoothing} goes with the loss cross_entropy; this is "
+                f"{self.loss}. Take 0"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,6 +152,6 @@ class Recipe:
         strange = sorted(settings.keys() - set(known))
         if strange:
             raise ValueError(
-                f"unknown settings of a recipe: {', '.join(strange)}; known are {', '.join(known)}"
+                f"{', '.join(strange)} is no setting of a recipe; allowed are {', '.join(known)}"
             )
         return cls(**settings)

@@ -31,7 +31,7 @@ class NamedRecipe:
         return f"{self.network}/{self.data}/{self.name}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give recipe and origin as a row of kind `recipe`."""
+        """Return recipe and origin as a row of kind `recipe`."""
         return {"kind": "recipe", "id": self.id, "source": self.source} | self.recipe.to_dict()
 
 
@@ -165,7 +165,7 @@ RECIPES: dict[str, NamedRecipe] = {recipe.id: recipe for recipe in _recipes()}
 
 
 def recipe_named(name: str, network: str, data: str) -> NamedRecipe:
-    """Give a recipe by name.
+    """Return a recipe by name.
 
     Args:
         name: NAME of the network's and data set's recipe, or NETWORK/DATA/NAME to take one that

@@ -47,9 +47,29 @@ class TrainingResult:
     all_images: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the record as a row of kind `train`."""
+        """Return the record as a row of kind `train`."""
         return {"kind": "train", **json.loads(json.dumps(asdict(self)))}
 
     def save(self, path: Path) -> Path:
         """Write the record as JSON."""
         return write_json(path, self.to_dict())
+
+    @classmethod
+    def beside(cls, model_file: Path) -> "TrainingResult | None":
+        """Return the record beside a `.keras` file; None where there is none.
+
+        Raises:
+            ValueError: the file there is not a training record.
+        """
+        path = model_file.with_suffix(".json")
+        if not path.is_file():
+            return None
+        try:
+            fields = json.loads(path.read_text())
+            if fields.pop("kind") != "train":
+                raise ValueError("its kind is not 'train'")
+            return cls(**fields | {"input_range": tuple(fields["input_range"])})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is not a training record: {error}. Train the model again"
+            ) from error

@@ -9,11 +9,11 @@ from keras_lwcnn.model_graph import flat_layers
 
 
 def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None:
-    """Replace moving means and variances by averages over batches; weights stay as they are.
+    """Replace moving means and variances by averages over batches, and keep the weights.
 
     Moving averages begin at mean 0 and variance 1. With Keras' momentum of 0.99 a fiftieth of that
-    is left after 400 steps, more than the whole variance of many layers: a network that was trained
-    briefly, or whose weights were averaged, then classifies well in training mode alone. Frozen
+    is left after 400 steps, more than the whole variance of many layers. A network that was trained
+    briefly, or whose weights were averaged, then classifies well in training mode only. Frozen
     normalizations stay as they are.
 
     Source: Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights Leads to Wider Optima
@@ -23,37 +23,37 @@ def settle_statistics(model: keras.Model, batches: Iterable[np.ndarray]) -> None
         model: is changed in place.
         batches: images as the model takes them, (n, height, width, channels) each.
     """
-    found = _normalizations(model)
-    statistics = [v for layer in found for v in (layer.moving_mean, layer.moving_variance)]
-    momenta = [layer.momentum for layer in found]
+    layers = _normalizations(model)
+    statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+    momenta = [layer.momentum for layer in layers]
     means = [keras.ops.convert_to_numpy(variable).astype(np.float64) for variable in statistics]
     call = _call_in_training(model)
     try:
-        for layer in found:
+        for layer in layers:
             layer.momentum = 0.0  # The moving averages are then those of the last batch.
         for count, images in enumerate(batches, 1):
             call(images)
             for mean, variable in zip(means, statistics, strict=True):
                 mean += (keras.ops.convert_to_numpy(variable) - mean) / count
     finally:
-        for layer, momentum in zip(found, momenta, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
     for variable, mean in zip(statistics, means, strict=True):
         variable.assign(mean)
 
 
 def _call_in_training(model: keras.Model) -> Callable[[np.ndarray], None]:
-    """Give a call of the model in training mode, for what it does to its variables."""
+    """Return a function that calls the model in training mode and updates its variables."""
     if keras.backend.backend() == "torch":
         import torch
 
-        # Else the feature maps of every batch are kept for a backward pass.
+        # Otherwise the feature maps of every batch are kept for a backward pass.
         return torch.no_grad()(lambda images: model(images, training=True))
     if keras.backend.backend() != "jax":
         return lambda images: model(images, training=True)
     import jax
 
-    # Operation by operation, each of them would be compiled for itself.
+    # Without it, each operation would be compiled on its own.
     @jax.jit
     def updated(trainable: list, others: list, images: np.ndarray) -> list:
         return model.stateless_call(trainable, others, images, training=True)[1]
@@ -69,9 +69,9 @@ def _call_in_training(model: keras.Model) -> Callable[[np.ndarray], None]:
 
 
 def unsettled_share(model: keras.Model, steps: int) -> float:
-    """Return how much of the initial statistics is left after so many steps, 0 to 1.
+    """Return the share of the initial statistics that is left after so many steps, 0 to 1.
 
-    That of the slowest normalization which is trained; 0 without any.
+    It is that of the slowest normalization that is trained; 0 without any.
     """
     momenta = (layer.momentum for layer in _normalizations(model) if layer.trainable)
     return max((momentum**steps for momentum in momenta), default=0.0)

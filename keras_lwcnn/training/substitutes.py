@@ -98,7 +98,7 @@ class ShiftedDepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return self.activation(ops.add(total, self.bias) if self.use_bias else total)
 
     def _span(self, size: int, axis: int) -> tuple[int, tuple[int, int]]:
-        """Give how far the kernel is shifted along an axis, and what is padded on its sides."""
+        """Return how far the kernel is shifted along an axis, and what is padded on its sides."""
         stride, kernel = self.strides[axis], self.kernel_size[axis]
         span = (-(-size // stride) - 1) * stride + 1
         padding = max(span - 1 + kernel - size, 0)

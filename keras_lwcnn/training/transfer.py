@@ -11,7 +11,6 @@ import keras
 
 from keras_lwcnn.data.dataset import ImageDataset
 from keras_lwcnn.models import build
-from keras_lwcnn.record import read_record
 from keras_lwcnn.training.freezing import BASE
 from keras_lwcnn.training.recipe import Recipe
 from keras_lwcnn.training.result import TrainingResult
@@ -43,7 +42,7 @@ class Source:
 def with_new_head(
     model: keras.Model, classes: int, input_shape: tuple[int, int, int] | None = None
 ) -> keras.Model:
-    """Give a copy of a classifier whose last layer is new and tells other classes, as logits.
+    """Return a copy of a classifier whose last layer is new and tells other classes, as logits.
 
     Args:
         model: ends in one layer with `units`, as `keras.layers.Dense`.
@@ -59,7 +58,7 @@ def with_new_head(
             take.
     """
     if classes < 2:
-        raise ValueError(f"classes has to be at least 2, got {classes}")
+        raise ValueError(f"classes={classes} is too small; allowed is 2 or more")
     last = model.layers[-1]
     if not hasattr(last, "units"):
         raise ValueError(
@@ -68,7 +67,10 @@ def with_new_head(
         )
     shape = tuple(input_shape or model.input_shape[1:])
     if shape[-1] != model.input_shape[-1]:
-        raise ValueError(f"{model.name} takes images {model.input_shape[1:]}, got {shape}")
+        raise ValueError(
+            f"the new images have the shape {shape}; {model.name} takes {model.input_shape[-1]} "
+            "channels"
+        )
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
         changed = {"units": classes, "activation": None} if layer is last else {}
@@ -161,21 +163,19 @@ def open_source(source: str | Path) -> Source:
             f"{path} is no file; allowed are a .keras file that lwcnn train wrote, and "
             + (", ".join(sets) or "shipped weights, of which there are none")
         )
-    record = read_record(path)
-    if not record:
+    record = TrainingResult.beside(path)
+    if record is None:
         raise ValueError(
             f"there is no training record {path.with_suffix('.json')}, which tells what range of "
             "pixels the network expects"
         )
     return Source(
         partial(keras.saving.load_model, path, compile=False),
-        record["model"],
-        tuple(record["dataset"]["input_shape"]),
-        tuple(record["input_range"]),
+        record.model,
+        tuple(record.dataset["input_shape"]),
+        record.input_range,
         _origin(
-            record["recipe"],
-            record["dataset"]["name"],
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            record.recipe, record.dataset["name"], hashlib.sha256(path.read_bytes()).hexdigest()
         ),
     )
 
@@ -185,7 +185,7 @@ def _origin(recipe: dict[str, Any], data: str, sha256: str) -> dict[str, Any]:
 
 
 def tuning_of(recipe: Recipe) -> Recipe:
-    """Give the recipe of the second training: a third of the epochs at a tenth of the rate."""
+    """Return the recipe of the second training: a third of the epochs at a tenth of the rate."""
     return replace(
         recipe,
         epochs=max(1, recipe.epochs // 3),
@@ -198,11 +198,10 @@ def tuning_of(recipe: Recipe) -> Recipe:
 def _finished(
     folder: Path, recipe: Recipe, origin: dict[str, Any], dataset: ImageDataset
 ) -> TrainingResult | None:
-    """Give the record of the first training where the folder holds the same one, finished."""
-    record = read_record(folder / "model.keras")
-    if not record or not (folder / "model.keras").is_file():
+    """Return the record of the first training where the folder holds the same one, finished."""
+    file = folder / "model.keras"
+    result = TrainingResult.beside(file) if file.is_file() else None
+    if result is None:
         return None
-    del record["kind"]
-    result = TrainingResult(**record)
     wanted = (recipe.to_dict(), origin, dataset.to_dict())
     return result if (result.recipe, result.origin, result.dataset) == wanted else None

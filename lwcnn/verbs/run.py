@@ -85,7 +85,7 @@ def _check_calibration(args: argparse.Namespace, dataset: ImageDataset) -> None:
 
 def _finished_training(args: argparse.Namespace, recipe: Recipe) -> dict[str, Any] | None:
     """Return the record of a finished training with the same settings in the folder, or None."""
-    from keras_lwcnn.record import read_record
+    from convert.source.keras_file import read_record
     from keras_lwcnn.training import Recipe
 
     record = read_record(args.out / "model.keras")

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 EXTRA = "train"
 USES_KERAS = True
 
+# Those of keras_lwcnn.training.recipe, which takes seconds to import; a test compares them.
+OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
+SCHEDULES = ("cosine", "constant")
+AUGMENTATIONS = ("none", "shift", "shift_flip", "shift_flip_erase", "rotate_shift_flip_contrast")
+LOSSES = ("cross_entropy", "class_balanced_focal")
+PRECISIONS = ("float32", "mixed_bfloat16")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `lwcnn train`."""
@@ -54,9 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the settings of a recipe; what is not given is the recipe's."""
+    """Declare the settings of a recipe; without an option, the setting is the recipe's."""
     group = parser.add_argument_group(
-        "recipe", "how to train; each setting that is given replaces the recipe's"
+        "recipe", "how to train; each option replaces a setting of the recipe"
     )
     group.add_argument(
         "--recipe",
@@ -65,8 +72,8 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         "NETWORK/DATA/NAME, or the model.json of an earlier training (default: 15 epochs of AdamW)",
     )
     group.add_argument("--epochs", type=int, help="passes over the training images")
-    group.add_argument("--batch-size", type=int, help="images a step")
-    group.add_argument("--optimizer", help="adamw, adam, sgd or muon")
+    group.add_argument("--batch-size", type=int, help="images per step")
+    group.add_argument("--optimizer", choices=OPTIMIZERS)
     group.add_argument("--learning-rate", type=float, help="peak learning rate")
     group.add_argument(
         "--adam-learning-rate", type=float, help="of muon: peak rate of what AdamW trains"
@@ -74,22 +81,19 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--adam-weight-decay", type=float, help="of muon: weight decay of the classifier"
     )
-    group.add_argument("--schedule", help="cosine or constant")
+    group.add_argument("--schedule", choices=SCHEDULES, help="of the rate, after the warm-up")
     group.add_argument("--warmup", type=float, help="share of the steps, in [0, 1)")
     group.add_argument("--weight-decay", type=float, help="decoupled weight decay")
-    group.add_argument(
-        "--augmentation",
-        help="none, shift, shift_flip, shift_flip_erase or rotate_shift_flip_contrast",
-    )
+    group.add_argument("--augmentation", choices=AUGMENTATIONS)
     group.add_argument("--label-smoothing", type=float, help="in [0, 1)")
-    group.add_argument("--loss", help="cross_entropy or class_balanced_focal")
-    group.add_argument("--ema", type=float, help="momentum of averaged weights, in [0, 1); 0: none")
+    group.add_argument("--loss", choices=LOSSES)
+    group.add_argument("--ema", type=float, help="momentum of averaged weights, in [0, 1)")
     group.add_argument(
         "--settle-batches",
         type=int,
         help="batches over which batch normalization's statistics are measured anew at the end",
     )
-    group.add_argument("--precision", help="float32 or mixed_bfloat16 (for GPUs)")
+    group.add_argument("--precision", choices=PRECISIONS, help="mixed_bfloat16 is for GPUs")
     group.add_argument("--pruning-share", type=float, help="of the epochs, for learned groups")
     group.add_argument("--group-lasso", type=float, help="weight of it, for learned groups")
     group.add_argument("--seed", type=int, help="of everything random")
@@ -126,7 +130,7 @@ def recipe_from(args: argparse.Namespace, model: str) -> Recipe:
 
 
 def _base_recipe(name: str | None, model: str, data: str) -> Recipe:
-    from keras_lwcnn.record import read_record
+    from convert.source.keras_file import read_record
     from keras_lwcnn.training.recipe import Recipe
     from keras_lwcnn.training.recipes import recipe_named
 

@@ -101,3 +101,18 @@ def test_what_cannot_travel_is_named(value, tmp_path):
     with pytest.raises(TypeError, match="cannot travel to another process"):
         store([value], tmp_path / "job")
     assert not is_stored(tmp_path / "job")
+
+
+def test_a_process_that_converts_apart_loads_no_framework_itself(saved, tmp_path):
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).uniform(-1, 1, (20, 24, 24, 3)))
+    code = (
+        "import sys, numpy as np\n"
+        "from convert import to_tflites\n"
+        f"images = np.load({str(tmp_path / 'images.npy')!r})\n"
+        f"files = to_tflites({str(saved)!r}, ['int8'], images, paths={{'int8': sys.argv[1]}},"
+        " input_range=(-1, 1))\n"
+        "assert files['int8'].facts['partitions'] == 1\n"
+        "assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "int8.tflite")]
+    subprocess.run(words, check=True, timeout=300)

@@ -8,6 +8,7 @@ import pytest
 
 import keras_lwcnn
 from keras_lwcnn.losses import ClassBalancedFocalLoss
+from keras_lwcnn.optimizers import KernelMuon
 
 
 def run(code, **environment):
@@ -16,23 +17,24 @@ def run(code, **environment):
     )
 
 
-def test_data_and_records_do_without_keras():
+def test_data_does_without_keras():
     run(
-        "import sys, keras_lwcnn.data, keras_lwcnn.record, keras_lwcnn.files\n"
+        "import sys, keras_lwcnn.data, keras_lwcnn.files\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)",
         KERAS_LWCNN_WITHOUT_KERAS="1",
     )
 
 
-def test_files_compiled_with_our_losses_open_after_importing_the_package(tmp_path):
+def test_files_compiled_with_our_loss_and_optimizer_open_after_importing_the_package(tmp_path):
     path = tmp_path / "model.keras"
     model = keras_lwcnn.LMobileNet(input_shape=(32, 32, 3))
-    model.compile(loss=ClassBalancedFocalLoss([5] * 10))
+    model.compile(optimizer=KernelMuon(0.05), loss=ClassBalancedFocalLoss([5] * 10))
     model.save(path)
     run(
         "import keras_lwcnn, keras\n"
         f"model = keras.saving.load_model({str(path)!r})\n"
-        "assert model.loss.samples_per_class == [5] * 10"
+        "assert model.loss.samples_per_class == [5] * 10\n"
+        "assert type(model.optimizer).__name__ == 'KernelMuon'"
     )
 
 

@@ -173,9 +173,12 @@ def test_recipe_settings_out_of_range_are_refused_with_their_value(setting, valu
 
 
 def test_settings_that_contradict_each_other_are_refused():
-    with pytest.raises(ValueError, match="adam has no weight decay, got weight_decay=0.01"):
+    with pytest.raises(ValueError, match="weight_decay=0.01 does not fit adam.*Take 0"):
         Recipe(optimizer="adam")
-    with pytest.raises(ValueError, match="got 0.1 with class_balanced_focal"):
+    with pytest.raises(
+        ValueError,
+        match="label_smoothing=0.1 goes with .*cross_entropy; this is class_balanced_focal",
+    ):
         Recipe(loss="class_balanced_focal", label_smoothing=0.1)
 
 
@@ -190,7 +193,7 @@ def test_recipes_by_name_survive_their_dict_and_an_unknown_setting_is_refused():
     assert recipe_named("condensenet/cifar10/published", "x", "y").recipe.learning_rate == 0.1
     with pytest.raises(ValueError, match="no recipe 'l_mobilenet/digits/ours'; there are l_mobil"):
         recipe_named("ours", "l_mobilenet", "digits")
-    with pytest.raises(ValueError, match="unknown settings of a recipe: momentum"):
+    with pytest.raises(ValueError, match="momentum is no setting of a recipe; allowed are epochs"):
         Recipe.from_dict({"momentum": 0.9})
 
 

@@ -117,9 +117,9 @@ def test_a_number_of_steps_per_call_that_cannot_be_had_is_refused(arguments, mes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((1, "127.0.0.1:1", 0), "processes has to be at least 2, got 1"),
-        ((2, "127.0.0.1:1", 2), "process_id has to be 0 to 1, got 2"),
-        ((2, "127.0.0.1", 0), "coordinator has to be HOST:PORT, got '127.0.0.1'"),
+        ((1, "127.0.0.1:1", 0), "processes=1 is too small; allowed is 2 or more"),
+        ((2, "127.0.0.1:1", 2), "process_id=2 is out of range; allowed is 0 to 1"),
+        ((2, "127.0.0.1", 0), "coordinator='127.0.0.1' has no port; allowed is HOST:PORT"),
         ((2, "127.0.0.1:1", 0), "on the JAX backend .* this is tensorflow"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_new_head_keeps_the_body_and_takes_other_classes_and_sizes():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((1,), "classes has to be at least 2, got 1"),
+        ((1,), "classes=1 is too small; allowed is 2 or more"),
         ((3, (32, 32, 1)), r"takes images \(32, 32, 3\), got \(32, 32, 1\)"),
     ],
 )
@@ -93,7 +93,7 @@ def test_freezing_ends_with_the_block_and_names_the_stages_of_a_model():
         assert "stem_conv" in kept and "stage1_block1_project_conv" in kept
         assert "stage2_block1_project_conv" not in kept and "stage2_block1_project_bn" in kept
     assert all(layer.trainable for layer in model.layers)
-    message = "no stage or layer 'stage9' to freeze; there are base, stem, stage1, stage2"
+    message = "'stage9' is no stage or layer of .*; allowed are base, stem, stage1, stage2"
     with pytest.raises(ValueError, match=message), frozen(model, "stage9", normalization=False):
         pass
 
@@ -133,6 +133,14 @@ def test_a_finished_first_step_is_not_trained_again(source, odd, tmp_path):
 def test_a_source_without_its_record_is_refused(odd, tmp_path):
     network().save(tmp_path / "bare.keras")
     with pytest.raises(ValueError, match="no training record .*bare.json"):
+        transfer(tmp_path / "bare.keras", odd, Recipe(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"kind": "train"}', '{"kind": "data", "model": "x"}'])
+def test_a_damaged_record_is_refused_by_name(odd, tmp_path, text):
+    network().save(tmp_path / "bare.keras")
+    (tmp_path / "bare.json").write_text(text)
+    with pytest.raises(ValueError, match="bare.json is not a training record.*Train the model"):
         transfer(tmp_path / "bare.keras", odd, Recipe(), tmp_path / "out")
 
 

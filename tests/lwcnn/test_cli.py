@@ -233,3 +233,13 @@ def test_the_package_imports_no_tensorflow_on_another_backend():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["OPTIMIZERS", "SCHEDULES", "AUGMENTATIONS", "LOSSES", "PRECISIONS"]
+)
+def test_the_options_of_a_recipe_offer_what_a_recipe_allows(name):
+    from keras_lwcnn.training import recipe
+    from lwcnn.verbs import train
+
+    assert getattr(train, name) == getattr(recipe, name)
