@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -48,14 +49,24 @@ class Hired:
         return self.ready is not None
 
     def train(
-        self, name: str, settings: Settings, out: Path | None = None, trace: int = 0
+        self,
+        name: str,
+        settings: Settings,
+        out: Path | None = None,
+        trace: int = 0,
+        seconds: float | None = None,
     ) -> dict[str, Any] | None:
-        """Have it train once; return the row, or None where the process ended."""
+        """Have it train once; return the row.
+
+        None where the process ended, or gave no answer in so many seconds: it is then ended.
+        """
         job = {"name": name, "settings": settings.to_dict(), "trace": trace}
         job |= {"out": str(out)} if out else {}
         try:
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], seconds)[0]:
+                self.process.kill()
             line = self.process.stdout.readline()
         except OSError:
             line = ""

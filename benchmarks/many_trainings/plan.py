@@ -25,6 +25,8 @@ CANDIDATES = {
     "teacher": ["teacher", *BATCH, "--convolutions"],
     "l_taught": ["l_mobilenet", *BATCH],
 }
+SLOWEST = 10_000
+"""Images per second that a network has at least which was not measured yet."""
 SWEPT: dict[str, tuple] = {
     "learning_rate": (0.05, 0.2, 0.3),
     "adam_learning_rate": (3e-3, 1.2e-2),
@@ -183,7 +185,11 @@ class Long:
 
     def _train(self, kind: str, name: str, settings: Settings, keep: bool = True) -> dict[str, Any]:
         out = self.out / f"{kind}-{name}-{settings.epochs}e-{settings.seed}.npz" if keep else None
-        row = self.workers[name].train(f"{kind}-{name}", settings, out, trace=8)
+        # A worker that hangs must not take all of the time.
+        expected = settings.epochs * 50_000 / self.pace.get(name, SLOWEST)
+        row = self.workers[name].train(
+            f"{kind}-{name}", settings, out, trace=8, seconds=60.0 + 2 * expected
+        )
         self.rows.add(kind, row, name=name)
         if row:
             self.pace[name] = row["images_per_s"]

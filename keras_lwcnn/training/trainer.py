@@ -11,6 +11,7 @@ import keras
 
 from keras_lwcnn.condensation import Condensation, CondensationSchedule, condensable_layers
 from keras_lwcnn.data.dataset import ImageDataset
+from keras_lwcnn.training.advice import advice, computes_bfloat16, has_accelerator
 from keras_lwcnn.training.augmentation import with_preparation
 from keras_lwcnn.training.batches import SeededEpochs
 from keras_lwcnn.training.checkpoint import Checkpoint
@@ -89,6 +90,10 @@ def train(
     plan = Plan(
         model, dataset, recipe, output, input_range, steps_per_call, all_images, part
     )  # fmt: skip
+    if show_progress and part.index == 0:
+        backend = keras.backend.backend()
+        for sentence in advice(recipe, backend, has_accelerator(), computes_bfloat16()):
+            say(sentence)
     budget = None
     if time_budget is not None:
         plan, budget = _within(plan, seconds_of(time_budget), out, began)

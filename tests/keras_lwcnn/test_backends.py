@@ -62,3 +62,45 @@ def test_networks_fit_save_and_load(backend):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+INITIAL = """
+import keras, numpy as np
+from keras_lwcnn.models import build
+
+assert keras.backend.backend() == "jax"
+compiled = []
+from jax import monitoring
+monitoring.register_event_duration_secs_listener(
+    lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
+)
+
+def weights(seed):
+    keras.utils.set_random_seed(seed)
+    return build("l_mobilenet", classifier_activation=None, weights=None).get_weights()
+
+one, same, other = weights(3), weights(3), weights(4)
+for a, b in zip(one, same):
+    np.testing.assert_array_equal(a, b)
+kernels = [(a, b) for a, b in zip(one, other) if a.ndim == 4]
+assert len(kernels) == 49 and not any((a == b).any() for a, b in kernels)
+largest = max((a for a, _ in kernels), key=lambda kernel: kernel.size)
+# He's initialization: a normal distribution cut at two of its own standard deviations.
+stddev = np.sqrt(2 / np.prod(largest.shape[:-1]))
+np.testing.assert_allclose(largest.std(), stddev, rtol=0.02)
+assert np.abs(largest).max() <= 2 * stddev / 0.8796 + 1e-6
+# A network has some 90 arrays of as many shapes; what is compiled are zeros and ones.
+assert len(compiled) < 60, len(compiled)
+"""
+
+
+def test_initial_weights_are_drawn_on_jax_without_a_compilation_for_each_kernel():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    done = subprocess.run(
+        [sys.executable, "-c", INITIAL],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
