@@ -7,7 +7,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from lwcnn.extras import check_extra
 from lwcnn.verbs import VERBS
@@ -72,6 +72,14 @@ def _say(message: Warning | str, *_: Any, **__: Any) -> None:
     print(message, file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers bad words in one line, as verbs answer bad values."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2 and one line."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}. See {self.prog} --help\n")
+
+
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
@@ -80,7 +88,7 @@ class _Version(argparse.Action):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lwcnn",
         description="From Keras model.fit to a phone file that can be trusted.",
     )

@@ -117,7 +117,6 @@ def test_a_recipe_is_named_or_read_from_a_record_and_changed_by_options(tmp_path
         (["run", "--data", "digits", "--out", "x", "--modes", "int8"], "int8", "float32"),
         (["run", "--data", "digits", "--out", "x", "--model", "vgg"], "'vgg'", "condensenext"),
         (["run", "--data", "imagenet", "--out", "x"], "'imagenet'", "digits"),
-        (["run", "--data", "digits", "--out", "x", "--optimizer", "lion"], "'lion'", "adamw"),
         (["run", "--data", "digits", "--out", "x", "--calibration-images", "5"], "5", "20"),
         (["run", "--data", "digits", "--out", "x", "--calibration-images", "0"], "0", "1 to 1293"),
         (["compare", "m.keras", "--modes", "float32,int4"], "'int4'", "int16x8"),
@@ -137,6 +136,24 @@ def test_unknown_names_are_answered_with_the_allowed_ones(
     line = fails_with_one_line(capsys, *argv)
     assert found in line and allowed in line
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ("run --data digits --out x --optimizer lion", ("lwcnn run: ", "'lion'", "adamw", "muon")),
+        ("train l_mobilenet --data digits --out x --schedule up", ("'up'", "cosine", "constant")),
+        ("convert m.keras --output raw", ("lwcnn convert: ", "'raw'", "logits")),
+        ("bench compare before.jsonl", ("lwcnn bench compare: ", "AFTER.jsonl")),
+        ("levitate", ("lwcnn: ", "'levitate'", "train")),
+        ("train l_mobilenet --epochs many", ("--epochs", "'many'")),
+    ],
+)
+def test_words_that_the_parser_refuses_leave_one_line_too(capsys, words, parts):
+    with pytest.raises(SystemExit, match="2"):
+        main(words.split())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert all(part in line for part in parts) and line.endswith("--help")
 
 
 def test_an_unknown_device_is_answered_with_the_allowed_ones(capsys, tmp_path):
