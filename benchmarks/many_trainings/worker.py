@@ -81,7 +81,7 @@ class Worker:
         self._hold_out()
 
     def _taught(self, state: dict) -> dict:
-        """Give the state the teacher's weights, where there are any yet."""
+        """Load the teacher's weights into the state, where there are any yet."""
         if self.teacher is not None and Path(self.options.teacher).is_file():
             with np.load(self.options.teacher) as file:
                 self.program.teaching.set_weights([file[name] for name in file])

@@ -19,7 +19,7 @@ class TrainingResult:
         output: `logits` or `probabilities`.
         recipe: settings of the run (`Recipe.to_dict`).
         val: loss and top1 of the finished network on the validation images.
-        history: a value an epoch for loss, top1, val_loss and val_top1 (losses in nats, top1 in
+        history: one value per epoch for loss, top1, val_loss and val_top1 (losses in nats, top1 in
             [0, 1]; training figures are running means over the augmented epoch).
         seconds: wall-clock time of the epochs run by the last call.
         versions: of Keras, its backend's name, and keras-lwcnn.

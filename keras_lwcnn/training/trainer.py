@@ -55,17 +55,17 @@ def train(
 
     Args:
         model: float32; takes images of the data set's shape scaled to `input_range`; ends in one
-            unit a class, with softmax or with no activation (logits).
+            unit per class, with softmax or with no activation (logits).
         dataset: what to train on; `val` is measured after each epoch.
         recipe: settings.
         out: folder for the results and, while training, the checkpoint.
         input_range: what pixels 0 and 255 become for the model.
-        callbacks: further ones.
+        callbacks: further Keras callbacks.
         show_progress: show a bar, or lines where there is no terminal.
         origin: facts of the weights that the model comes with, for the record.
         steps_per_call: steps that an accelerator makes in one call, at least 1; callbacks then see
-            so many as one batch. More than 1 is for the JAX backend and one process, puts all
-            training images on the device, and is fast where a step takes few milliseconds.
+            these steps as one batch. More than 1 works on the JAX backend with one process, keeps
+            all training images on the device, and is faster where a step takes few milliseconds.
         time_budget: time for the whole training, in seconds or as `90s`, `8m` or `1h`: the pace is
             measured over the first steps and sets the epochs in place of the recipe's. A run that
             goes on keeps the epochs that were set.
