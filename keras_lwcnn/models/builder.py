@@ -127,7 +127,7 @@ def builder(
 
 
 def _present(build: Callable[..., keras.Model], features: Callable[..., Features]) -> None:
-    """Give `build` the name of `features`, and a signature that ends in its keyword arguments."""
+    """Set the name of `build` to that of `features`, and add its keyword arguments."""
     *common, _ = inspect.signature(build).parameters.values()
     own = [
         parameter

@@ -109,12 +109,29 @@ def train(
     started = time.perf_counter()
     _fit(run, checkpoint, callbacks, show_progress)
     seconds = time.perf_counter() - started
-    val = _measured(run)
-    result = TrainingResult(
-        model=model.name,
-        dataset=dataset.to_dict(),
-        input_range=input_range,
-        output=output,
+    result = _record(plan, checkpoint, _measured(run), seconds, origin, budget)
+    with written_by_first(out / "model.keras", part) as temporary:
+        model.save(temporary)
+    if part.index == 0:
+        result.save(out / "model.json")
+        checkpoint.remove()
+    return result
+
+
+def _record(
+    plan: Plan,
+    checkpoint: Checkpoint,
+    val: dict[str, float],
+    seconds: float,
+    origin: dict[str, Any] | None,
+    budget: dict[str, Any] | None,
+) -> TrainingResult:
+    """Return the record of a finished run."""
+    return TrainingResult(
+        model=plan.model.name,
+        dataset=plan.dataset.to_dict(),
+        input_range=plan.input_range,
+        output=plan.output,
         recipe=plan.recipe.to_dict(),
         val=val,
         history=checkpoint.history,
@@ -127,14 +144,8 @@ def train(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         origin=origin,
         time_budget=budget,
-        all_images=all_images,
+        all_images=plan.all_images,
     )
-    with written_by_first(out / "model.keras", part) as temporary:
-        model.save(temporary)
-    if part.index == 0:
-        result.save(out / "model.json")
-        checkpoint.remove()
-    return result
 
 
 def _check_processes(
